@@ -1,0 +1,148 @@
+import { type Clock, isoTime } from '../media/clock.ts'
+import { MediaError } from '../media/errors.ts'
+import { type Job, jobIdOf, laneFor, newJob, requeued, viewOf } from '../media/jobs.ts'
+import { parseS3Url } from '../media/locations.ts'
+import type { Log } from '../media/log.ts'
+import type { MediaRecord, MediaView, Status } from '../media/record.ts'
+import { advance, legalFrom } from '../media/states.ts'
+import type { Commit, ListQuery, Metadata } from '../metadata/port.ts'
+import type { ObjectStore } from '../objects/port.ts'
+import type { Queue } from '../queue/port.ts'
+
+/** What an owner does with media that are there. Somebody else's media is `not_found`. */
+export interface Library {
+  get(user_id: string, media_id: string): Promise<MediaView>
+  list(query: ListQuery): Promise<{ items: MediaView[]; next_cursor: string | null }>
+  rename(user_id: string, media_id: string, title: string): Promise<MediaView>
+  /** Gone for every reader when it resolves; the bytes follow by the purge job. Removing it again changes nothing. */
+  remove(user_id: string, media_id: string): Promise<void>
+  /** @throws MediaError `wrong_state` unless failed, `raw_expired` when the raw bytes are gone. */
+  retry(user_id: string, media_id: string): Promise<MediaView>
+}
+
+interface Ports {
+  metadata: Metadata
+  objects: ObjectStore
+  queue: Queue
+  clock: Clock
+  log: Log
+}
+
+/** A commit that lost a race is tried again on what it finds; more often than this is somebody hammering. */
+const raceLimit = 8
+
+export function openLibrary(ports: Ports): Library {
+  const { metadata, objects, clock } = ports
+
+  async function view(record: MediaRecord): Promise<MediaView> {
+    const job = record.status === 'processing' ? await metadata.getJob(jobIdOf(record.media_id, 'process')) : null
+    return viewOf(record, job)
+  }
+
+  return {
+    get: async (user_id, media_id) => await view(await findOwn(metadata, user_id, media_id)),
+
+    list: async (query) => {
+      const { items, next_cursor } = await metadata.list(query)
+      return { items: await Promise.all(items.map(view)), next_cursor }
+    },
+
+    rename: async (user_id, media_id, title) => {
+      const { record } = await commitOn(metadata, user_id, media_id, (found) => ({
+        media_id,
+        expect: { version: found.version },
+        patch: { title },
+        events: [{ type: 'media.updated', at: isoTime(clock.now()), data: { title } }],
+      }))
+      return await view(record)
+    },
+
+    remove: async (user_id, media_id) => {
+      const found = await metadata.get(media_id)
+      if (found?.user_id === user_id && found.status === 'deleted') return
+      await commitOn(metadata, user_id, media_id, (record) => tombstone(record, clock.now()))
+      await wake(ports, newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now: clock.now() }))
+    },
+
+    retry: async (user_id, media_id) => {
+      const found = await findOwn(metadata, user_id, media_id)
+      const { status } = advance(found.status, 'retried')
+      if (!(await rawIsThere(objects, found))) throw new MediaError('raw_expired', `raw bytes of ${media_id} are gone`)
+      const job_id = jobIdOf(media_id, 'process')
+      const now = clock.now()
+      const { record } = await metadata.commit({
+        media_id,
+        expect: { version: found.version, status: legalFrom('retried') },
+        patch: { status, error: null, attempts: 0 },
+        jobs: [
+          {
+            job_id,
+            expect: { states: ['parked', 'done'] },
+            patch: { ...requeued(now), attempts: 0, last_error: null },
+          },
+        ],
+        events: [{ type: 'media.retried', at: isoTime(now) }],
+      })
+      const lane = laneFor(record.media_type, record.file_size ?? 0)
+      await wake(ports, { job_id, lane })
+      return await view(record)
+    },
+  }
+}
+
+/** @throws MediaError `not_found` for an unknown, deleted or foreign media. */
+async function findOwn(metadata: Metadata, user_id: string, media_id: string): Promise<MediaRecord> {
+  const record = await metadata.get(media_id)
+  if (!record || record.user_id !== user_id || record.status === 'deleted') {
+    throw new MediaError('not_found', `no media ${media_id} of ${user_id}`)
+  }
+  return record
+}
+
+/** Reads, decides, commits; again when somebody else was faster. */
+async function commitOn(
+  metadata: Metadata,
+  user_id: string,
+  media_id: string,
+  decide: (record: MediaRecord) => Commit,
+) {
+  for (let tries = 1; ; tries++) {
+    const record = await findOwn(metadata, user_id, media_id)
+    try {
+      return await metadata.commit(decide(record))
+    } catch (error) {
+      if (!(error instanceof MediaError) || error.code !== 'conflict' || tries === raceLimit) throw error
+    }
+  }
+}
+
+function tombstone(record: MediaRecord, now: number): Commit {
+  const { media_id, user_id, version } = record
+  const status: Status = advance(record.status, 'deleted').status
+  return {
+    media_id,
+    expect: { version },
+    // The tombstone keeps what the purge needs and nothing of the sender's.
+    patch: {
+      status,
+      deleted_at: isoTime(now),
+      title: '',
+      filename: null,
+      placeholder: null,
+      checksum: null,
+      error: null,
+      warnings: [],
+    },
+    jobs: [{ create: newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now }) }],
+    events: [{ type: 'media.deleted', at: isoTime(now) }],
+  }
+}
+
+async function rawIsThere(objects: ObjectStore, record: MediaRecord): Promise<boolean> {
+  return record.temp_s3_url !== null && (await objects.head(parseS3Url(record.temp_s3_url))) !== null
+}
+
+/** The commit is what counts: a wake-up that could not be sent is sent by the sweeper. */
+async function wake({ queue, log }: Ports, { job_id, lane }: Pick<Job, 'job_id' | 'lane'>): Promise<void> {
+  await queue.send(lane, { job_id }).catch((error) => log.warn({ job_id, error }, 'wake-up not sent; the sweeper will'))
+}

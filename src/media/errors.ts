@@ -1,0 +1,78 @@
+/**
+ * Every way in which a request or a job can fail, by its stable code.
+ * What a code means is said at the doors: `http/errors.ts` (status and words for the caller)
+ * and `worker/outcomes.ts` (retry or park, and words for the owner). A new code does not compile until both have answered.
+ */
+export const errorCodes = [
+  // requests
+  'malformed_request',
+  'upload_interrupted',
+  'too_many_files',
+  'invalid_cursor',
+  'unauthenticated',
+  'foreign_host',
+  'foreign_origin',
+  'not_operator',
+  'bad_signature',
+  'not_found',
+  'rendition_not_found',
+  'method_not_allowed',
+  'wrong_state',
+  'not_ready',
+  'raw_expired',
+  'conflict',
+  'too_large',
+  'unsupported_media',
+  'title_missing',
+  'file_missing',
+  'file_empty',
+  'invalid_request',
+  'range_not_satisfiable',
+  'slow_down',
+  'storage_full',
+  'unavailable',
+  'internal',
+  // processing: the file
+  'undecodable',
+  'no_streams',
+  'too_many_pixels',
+  'too_long',
+  'output_mismatch',
+  'deadline_exceeded',
+  'memory_exceeded',
+  'output_too_large',
+  // processing: us
+  'raw_missing',
+  'tool_missing',
+  'tool_crashed',
+  'sandbox_missing',
+  'lease_lost',
+  'interrupted',
+  'gave_up',
+] as const
+export type ErrorCode = (typeof errorCodes)[number]
+
+/** An error with a stable code. `message` is the operator's text; it may name internals and is never shown to a caller. */
+export class MediaError extends Error {
+  readonly code: ErrorCode
+  /** One sentence that the caller may read, more exact than the code's own. */
+  readonly detail: string | undefined
+
+  constructor(code: ErrorCode, message: string, options: { cause?: unknown; detail?: string } = {}) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause })
+    this.name = 'MediaError'
+    this.code = code
+    this.detail = options.detail
+  }
+}
+
+/** The code of any thrown thing; `internal` when it has none of ours. */
+export function codeOf(error: unknown): ErrorCode {
+  return error instanceof MediaError ? error.code : 'internal'
+}
+
+/** Whether the operating system says that there is no room: ENOSPC, or a quota. */
+export function isStorageFull(error: unknown): boolean {
+  const code = (error as { code?: unknown } | null)?.code
+  return code === 'ENOSPC' || code === 'EDQUOT' || code === 'storage_full'
+}

@@ -1,0 +1,95 @@
+import type { Job, JobPatch, JobState } from '../media/jobs.ts'
+import type { EventDraft, MediaEvent, MediaPatch, MediaRecord, MediaType, Status } from '../media/record.ts'
+
+/**
+ * Records, jobs and the event log, behind one atomic write.
+ *
+ * The driver promises: what a method has resolved is durable (it survives a power cut) and is seen by every later
+ * read of `get`, `getJob` and `timeline`; `list` and `readLog` may lag. A rejected commit has changed nothing, or the
+ * caller cannot know (`unavailable`): then the caller reads again before it acts.
+ * The caller promises: records and jobs change only through `commit` and `renew`, and never by whole records.
+ *
+ * Errors: `conflict` when a condition does not hold, `storage_full`, `unavailable`.
+ */
+export interface Metadata {
+  /** The record, or its tombstone (`status: "deleted"`), or null. */
+  get(media_id: string): Promise<MediaRecord | null>
+  /** Newest first; without tombstones. A page may be short and still have a cursor. */
+  list(query: ListQuery): Promise<Page>
+  /**
+   * The one way to change state: condition, patch, jobs and events in one atomic write.
+   * @throws MediaError `conflict` when a condition does not hold: then nothing has changed.
+   */
+  commit(change: Commit): Promise<Committed>
+
+  getJob(job_id: string): Promise<Job | null>
+  /**
+   * A heartbeat: lengthens the lease and notes progress, without a new version of the record.
+   * Resolves false when the job no longer runs under this token: the holder must stop.
+   */
+  renew(heartbeat: Heartbeat): Promise<boolean>
+  /** Jobs not over whose `sweep_at` has come, oldest first. */
+  dueJobs(now: number, limit: number): Promise<Job[]>
+  /** Whether a media has a job in one of `states`. */
+  jobsOf(media_id: string): Promise<Job[]>
+  /** Number of jobs by state, for operators. */
+  countJobs(): Promise<Record<JobState, number>>
+
+  /** A media's events with `seq` above `after`, in order. */
+  timeline(media_id: string, after: number, limit: number): Promise<MediaEvent[]>
+  /** Everybody's events after a cursor, each media's in order. The cursor is opaque; null starts at the beginning. */
+  readLog(cursor: string | null, limit: number): Promise<{ events: MediaEvent[]; cursor: string | null }>
+
+  /** Resolves when a write would be accepted; for readiness. */
+  ping(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface ListQuery {
+  user_id: string
+  limit: number
+  cursor?: string | undefined
+  status?: Status | undefined
+  media_type?: MediaType | undefined
+  /** The title contains it, case-folded. */
+  q?: string | undefined
+}
+
+export interface Page {
+  items: MediaRecord[]
+  /** Give it back as `cursor` for the next page; null at the end. */
+  next_cursor: string | null
+}
+
+export interface Commit {
+  media_id: string
+  /** What must be true of the record. */
+  expect: { absent: true } | { absent?: false; version?: number; status?: readonly Status[] }
+  /** With `expect.absent`: the new record. */
+  create?: MediaRecord
+  /** Named fields to set; raises `version` by one. */
+  patch?: MediaPatch
+  jobs?: readonly JobChange[]
+  /** Appended in order; they get the media's next sequence numbers. */
+  events?: readonly EventDraft[]
+}
+
+export type JobChange =
+  /** A new job; `conflict` when its id exists. */
+  | { create: Job }
+  /** A change to a job in one of `states`, and under `token` when given; otherwise `conflict`. */
+  | { job_id: string; expect: { states: readonly JobState[]; token?: number }; patch: JobPatch }
+
+export interface Committed {
+  record: MediaRecord
+  events: MediaEvent[]
+}
+
+export interface Heartbeat {
+  job_id: string
+  token: number
+  lease_until: number
+  /** The sweeper looks again then; normally `lease_until`. */
+  sweep_at: number
+  progress: number
+}
