@@ -1,6 +1,6 @@
 import { type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { type Job, jobIdOf, laneFor, newJob, requeued, viewOf } from '../media/jobs.ts'
+import { type Job, jobIdOf, jobStates, laneFor, newJob, over, requeued, viewOf } from '../media/jobs.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord, MediaView, Status } from '../media/record.ts'
@@ -60,7 +60,8 @@ export function openLibrary(ports: Ports): Library {
     remove: async (user_id, media_id) => {
       const found = await metadata.get(media_id)
       if (found?.user_id === user_id && found.status === 'deleted') return
-      await commitOn(metadata, user_id, media_id, (record) => tombstone(record, clock.now()))
+      const jobs = await metadata.jobsOf(media_id)
+      await commitOn(metadata, user_id, media_id, (record) => tombstone(record, jobs, clock.now()))
       await wake(ports, newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now: clock.now() }))
     },
 
@@ -116,7 +117,8 @@ async function commitOn(
   }
 }
 
-function tombstone(record: MediaRecord, now: number): Commit {
+/** Whoever still works on it learns by its next heartbeat that the job is over. */
+function tombstone(record: MediaRecord, jobs: readonly Job[], now: number): Commit {
   const { media_id, user_id, version } = record
   const status: Status = advance(record.status, 'deleted').status
   return {
@@ -133,7 +135,10 @@ function tombstone(record: MediaRecord, now: number): Commit {
       error: null,
       warnings: [],
     },
-    jobs: [{ create: newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now }) }],
+    jobs: [
+      ...jobs.map(({ job_id }) => ({ job_id, expect: { states: jobStates }, patch: over })),
+      { create: newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now }) },
+    ],
     events: [{ type: 'media.deleted', at: isoTime(now) }],
   }
 }

@@ -2,7 +2,8 @@ import type { MediaRecord, MediaView } from './record.ts'
 
 /** Jobs: where `http` and `worker` meet. A job's lease is the only lease; a queue message only says where to look. */
 
-export const jobKinds = ['process', 'purge'] as const
+/** `process` makes outputs, `purge` removes a deleted media's bytes, `tidy` the outputs of attempts that did not win. */
+export const jobKinds = ['process', 'purge', 'tidy'] as const
 export type JobKind = (typeof jobKinds)[number]
 
 /** `queued` waits for `due_at`; `running` holds a lease; `done` is over; `parked` waits for a person. */
@@ -87,6 +88,9 @@ export function newJob(
 export function requeued(now: number, due_at: number = now): JobPatch {
   return { state: 'queued', due_at, sweep_at: due_at + firstWakeAfter, wakes: 0, lease_until: null, progress: 0 }
 }
+
+/** The patch that ends a job. */
+export const over: JobPatch = { state: 'done', lease_until: null, sweep_at: null }
 
 /** Whether a worker may claim it now: due, or its holder's lease has run out. */
 export function isClaimable(job: Job, now: number): boolean {

@@ -5,6 +5,8 @@ export interface Setting<T> {
   takes: string
   /** The text taken when the variable is not set; null when there is none. */
   default: string | null
+  /** How the default is written for a person, where it depends on the machine. */
+  shownDefault?: string
   summary: string
   /** Never printed, not even in an error. */
   secret?: boolean
@@ -20,7 +22,7 @@ export type SettingsOf<S extends SettingSet> = {
   readonly [K in keyof S]: S[K] extends Setting<infer T> ? T : never
 }
 
-type Words = { summary: string; default?: string; secret?: boolean }
+type Words = { summary: string; default?: string; shownDefault?: string; secret?: boolean }
 type Required = Words & { default: string }
 
 const base = (variable: string, takes: string, words: Words) => ({
@@ -29,6 +31,7 @@ const base = (variable: string, takes: string, words: Words) => ({
   default: words.default ?? null,
   summary: words.summary,
   ...(words.secret ? { secret: true } : {}),
+  ...(words.shownDefault ? { shownDefault: words.shownDefault } : {}),
 })
 
 export function text(variable: string, words: Required & { takes?: string }): Setting<string> {

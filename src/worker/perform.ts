@@ -1,0 +1,103 @@
+import { type Clock, isoTime } from '../media/clock.ts'
+import { MediaError } from '../media/errors.ts'
+import { type JobKind, type JobPatch, newJob, over } from '../media/jobs.ts'
+import { outputPrefix, parseS3Url } from '../media/locations.ts'
+import { advance } from '../media/states.ts'
+import type { Commit } from '../metadata/port.ts'
+import type { ObjectStore } from '../objects/port.ts'
+import type { Processor } from '../processing/process.ts'
+import type { Claim } from './claim.ts'
+
+/** How a job ends: what becomes of it and of its media in one commit, and what may follow when that has held. */
+export interface Ending {
+  job: JobPatch
+  media: Omit<Commit, 'media_id'>
+  after?: () => Promise<void>
+}
+
+export interface Performing {
+  objects: ObjectStore
+  processor: Processor
+  clock: Clock
+  processedBucket: string
+  leaseMs: number
+}
+
+export interface Attempt {
+  signal: AbortSignal
+  onProgress: (percent: number) => void
+}
+
+type Perform = (claim: Claim, doing: Performing, attempt: Attempt) => Promise<Ending>
+
+/** What each kind of job does. */
+export const performers: Record<JobKind, Perform> = { process: processMedia, purge: purgeMedia, tidy: tidyOutputs }
+
+const tidyAfter = 24 * 3_600_000
+
+async function processMedia({ record, job }: Claim, doing: Performing, attempt: Attempt): Promise<Ending> {
+  const { objects, processor, clock } = doing
+  const { token } = job
+  const processed = await processor.process({ record, token, ...attempt })
+  const now = clock.now()
+  const { status, event } = advance('processing', 'processed')
+  const { temp_s3_url } = record
+  return {
+    job: { ...over, progress: 100, last_error: null },
+    media: {
+      expect: { status: ['processing'] },
+      patch: { ...processed, status, playable: true, error: null },
+      // Only an attempt after the first can have left outputs of another version.
+      jobs: token > 1 ? [{ create: tidyJob(record, token, now) }] : [],
+      events: [{ type: event, at: isoTime(now), data: { attempt: job.attempts, token } }],
+    },
+    after: async () => {
+      if (temp_s3_url) await objects.markDone(parseS3Url(temp_s3_url))
+    },
+  }
+}
+
+function tidyJob({ media_id, user_id }: Claim['record'], token: number, now: number) {
+  const job = newJob({ media_id, user_id, kind: 'tidy', lane: 'tasks', now, due_at: now + tidyAfter })
+  return { ...job, job_id: `${job.job_id}.${token}` }
+}
+
+/** Removes everything, and once more when the last lease on the media can only be over. */
+async function purgeMedia(
+  { record }: Claim,
+  { objects, clock, processedBucket, leaseMs }: Performing,
+): Promise<Ending> {
+  const { media_id, temp_s3_url, deleted_at } = record
+  if (deleted_at === null) throw new MediaError('wrong_state', `purge of ${media_id}, which is not deleted`)
+  if (temp_s3_url) await objects.remove(parseS3Url(temp_s3_url))
+  await objects.removePrefix(processedBucket, `${media_id}/`)
+  const again = Date.parse(deleted_at) + 2 * leaseMs
+  const now = clock.now()
+  if (now < again) {
+    const later = { state: 'queued', due_at: again, sweep_at: again, lease_until: null, attempts: 0 } as const
+    return { job: later, media: { expect: { status: ['deleted'] } } }
+  }
+  return {
+    job: over,
+    media: {
+      expect: { status: ['deleted'] },
+      patch: { temp_s3_url: null, processed_s3_url: null, thumbnail_s3_url: null, renditions: [] },
+      events: [{ type: 'media.purged', at: isoTime(now) }],
+    },
+  }
+}
+
+/** Removes the outputs of every attempt but the one that the record names. */
+async function tidyOutputs({ record }: Claim, { objects, processedBucket }: Performing): Promise<Ending> {
+  const { media_id, processed_s3_url } = record
+  const ending: Ending = { job: over, media: { expect: {} } }
+  const version = /\/v(\d+)\//.exec(processed_s3_url ?? '')?.[1]
+  if (record.status !== 'processed' || version === undefined) return ending
+  const stale = new Set<string>()
+  for await (const { ref } of objects.list(processedBucket, `${media_id}/`)) {
+    const found = /\/v(\d+)\//.exec(ref.key)?.[1]
+    if (found !== undefined && Number(found) < Number(version)) stale.add(found)
+  }
+  for (const old of stale) await objects.removePrefix(processedBucket, outputPrefix(media_id, Number(old)))
+  return ending
+}

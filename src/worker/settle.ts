@@ -1,0 +1,118 @@
+import { type Chance, type Clock, isoTime } from '../media/clock.ts'
+import { codeOf, MediaError } from '../media/errors.ts'
+import type { Job } from '../media/jobs.ts'
+import { outputPrefix } from '../media/locations.ts'
+import type { Log } from '../media/log.ts'
+import { advance } from '../media/states.ts'
+import type { Metadata } from '../metadata/port.ts'
+import type { ObjectStore } from '../objects/port.ts'
+import type { Queue } from '../queue/port.ts'
+import type { Claim } from './claim.ts'
+import { outcomes, pauseAfter } from './outcomes.ts'
+import type { Ending } from './perform.ts'
+
+export interface Settling {
+  metadata: Metadata
+  objects: ObjectStore
+  queue: Queue
+  clock: Clock
+  chance: Chance
+  log: Log
+  processedBucket: string
+  maxAttempts: number
+}
+
+/** Work on bytes that must go in the end, or on nobody's file, is tried for days before a person is asked. */
+const patientAttempts = 1_000
+
+export function attemptLimit(job: Job, maxAttempts: number): number {
+  return job.kind === 'process' ? maxAttempts : patientAttempts
+}
+
+/**
+ * Commits how a job ended, under its token. Tries again while the metadata cannot be reached.
+ * Resolves false when the job has meanwhile passed to another, or its media was deleted: then nothing was changed.
+ */
+export async function settle({ job }: Claim, ending: Ending, doing: Settling, signal?: AbortSignal): Promise<boolean> {
+  const { metadata, clock, chance, log } = doing
+  const { job_id, media_id, token } = job
+  const change = { job_id, expect: { states: ['running'] as const, token }, patch: ending.job }
+  for (let tries = 1; ; tries++) {
+    try {
+      await metadata.commit({ ...ending.media, media_id, jobs: [change, ...(ending.media.jobs ?? [])] })
+      break
+    } catch (error) {
+      const code = codeOf(error)
+      if (code !== 'conflict' && code !== 'unavailable' && code !== 'storage_full') throw error
+      // An answer may have been lost after its commit: only the job itself can tell.
+      const found = await metadata.getJob(job_id).catch(() => null)
+      if (found && (found.token !== token || found.state !== 'running')) {
+        if (found.token === token && found.state === ending.job.state) break
+        return false
+      }
+      if (code === 'conflict' && found) return false
+      log.warn({ job_id, error }, 'commit of a finished job failed; trying again')
+      await clock.sleep(pauseAfter(tries, chance.random()), signal)
+    }
+  }
+  await ending.after?.().catch((error) => log.warn({ job_id, error }, 'raw media not marked as done'))
+  return true
+}
+
+/** What becomes of a job that threw: handed back, tried again later, or parked with its media `failed`. */
+export async function settleFailure(claim: Claim, error: unknown, doing: Settling): Promise<void> {
+  const { job } = claim
+  const { queue, log } = doing
+  const code = codeOf(error)
+  const about = { job_id: job.job_id, attempt: job.attempts, token: job.token, code, error }
+  if (code !== 'interrupted') log.warn(about, 'job failed')
+  await removeOutputs(claim, doing)
+  if (code === 'lease_lost') return
+  const ending = code === 'interrupted' ? handBack(claim, doing) : retryOrPark(claim, error, doing)
+  const settled = await settle(claim, ending, doing)
+  if (!settled || code !== 'interrupted') return
+  log.info(about, 'job handed back')
+  await queue.send(job.lane, { job_id: job.job_id }).catch(() => log.warn(about, 'wake-up not sent; the sweeper will'))
+}
+
+/** The attempt's own version only, so that nothing another worker made is touched. */
+async function removeOutputs({ job }: Claim, { objects, processedBucket, log }: Settling): Promise<void> {
+  if (job.kind !== 'process') return
+  const prefix = outputPrefix(job.media_id, job.token)
+  await objects
+    .removePrefix(processedBucket, prefix)
+    .catch((error) => log.warn({ job_id: job.job_id, error }, 'outputs of a failed attempt not removed'))
+}
+
+/** An attempt that we cut short is not counted. */
+function handBack({ job, record }: Claim, { clock }: Settling): Ending {
+  const now = clock.now()
+  const attempts = job.attempts - 1
+  const media = { expect: {}, ...(job.kind === 'process' ? { patch: { attempts: record.attempts - 1 } } : {}) }
+  return { job: { state: 'queued', due_at: now, sweep_at: now, lease_until: null, attempts, progress: 0 }, media }
+}
+
+function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, maxAttempts }: Settling): Ending {
+  const code = codeOf(error)
+  const last_error = `${code}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 2_000)
+  const now = clock.now()
+  if (outcomes[code].action === 'retry' && job.attempts < attemptLimit(job, maxAttempts)) {
+    const due_at = now + pauseAfter(job.attempts, chance.random())
+    const queued = { state: 'queued', due_at, sweep_at: due_at, lease_until: null, progress: 0, last_error } as const
+    return { job: queued, media: { expect: {} } }
+  }
+  const parked = { state: 'parked', sweep_at: null, lease_until: null, last_error } as const
+  if (job.kind !== 'process') return { job: parked, media: { expect: {} } }
+  const { status, event } = advance(record.status, 'failed')
+  const failure = { code, message: outcomes[code].message }
+  const events = [{ type: event, at: isoTime(now), data: { ...failure, attempt: job.attempts } }]
+  return { job: parked, media: { expect: { status: ['processing'] }, patch: { status, error: failure }, events } }
+}
+
+/** @throws MediaError `gave_up` for a job that has killed its workers too often to be tried once more. */
+export function refuseEndless(job: Job, maxAttempts: number): void {
+  if (job.attempts <= attemptLimit(job, maxAttempts)) return
+  throw new MediaError('gave_up', `job ${job.job_id} never came to an end in ${job.attempts - 1} attempts`, {
+    cause: job.last_error,
+  })
+}

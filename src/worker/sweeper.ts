@@ -1,0 +1,96 @@
+import type { Clock } from '../media/clock.ts'
+import { codeOf } from '../media/errors.ts'
+import { type Job, nextSweep } from '../media/jobs.ts'
+import { type ObjectRef, s3Url } from '../media/locations.ts'
+import type { Log } from '../media/log.ts'
+import type { Metadata } from '../metadata/port.ts'
+import { isExpiring, type ObjectStore } from '../objects/port.ts'
+import type { Queue } from '../queue/port.ts'
+
+export interface SweeperOptions {
+  metadata: Metadata
+  objects: ObjectStore
+  queue: Queue
+  clock: Clock
+  log: Log
+  tempBucket: string
+  tempDays: number
+}
+
+export interface Sweeper {
+  stop(): Promise<void>
+}
+
+const wakeEvery = 1_000
+const wakeBatch = 500
+const expireEvery = 3_600_000
+const day = 86_400_000
+
+/** Wakes jobs never sent, due again, or whose worker died; and applies the temporary bucket's lifecycle where the engine has none. */
+export function startSweeper(options: SweeperOptions): Sweeper {
+  const { clock, log } = options
+  const stopped = new AbortController()
+
+  async function every(ms: number, name: string, step: () => Promise<void>): Promise<void> {
+    while (!stopped.signal.aborted) {
+      await step().catch((error) => log.warn({ error }, `${name} failed; it is tried again`))
+      await clock.sleep(ms, stopped.signal).catch(() => {})
+    }
+  }
+
+  const loops = [
+    every(wakeEvery, 'waking jobs', () => wakeDueJobs(options)),
+    every(expireEvery, 'expiring raw media', () => expireRaw(options)),
+  ]
+  return {
+    stop: async () => {
+      stopped.abort()
+      await Promise.all(loops)
+    },
+  }
+}
+
+/** Sends first, then notes it: a crash between the two sends once more, which does no harm. */
+export async function wakeDueJobs({ metadata, queue, clock, log }: SweeperOptions): Promise<void> {
+  const now = clock.now()
+  const due = await metadata.dueJobs(now, wakeBatch)
+  for (const job of due) {
+    await queue.send(job.lane, { job_id: job.job_id })
+    await noteWake(metadata, job, now)
+  }
+  if (due.length > 0) log.debug({ jobs: due.length }, 'woke jobs')
+}
+
+async function noteWake(
+  metadata: Metadata,
+  { job_id, media_id, state, token, wakes }: Job,
+  now: number,
+): Promise<void> {
+  const patch = { sweep_at: nextSweep(now, wakes), wakes: wakes + 1 }
+  try {
+    await metadata.commit({ media_id, expect: {}, jobs: [{ job_id, expect: { states: [state], token }, patch }] })
+  } catch (error) {
+    // Claimed meanwhile: then the claim has set it.
+    if (codeOf(error) !== 'conflict') throw error
+  }
+}
+
+/** Raw media go `tempDays` after they were processed; those never processed after ten times as long, told of before. */
+export async function expireRaw(options: SweeperOptions): Promise<void> {
+  const { objects, clock, tempBucket, tempDays } = options
+  if (!isExpiring(objects)) return
+  const now = clock.now()
+  const rules = { doneBefore: now - tempDays * day, anyBefore: now - 10 * tempDays * day }
+  for await (const ref of objects.expire(tempBucket, rules)) await forgetRaw(ref, options)
+}
+
+/** The record must not name bytes that are gone. */
+async function forgetRaw(ref: ObjectRef, { metadata, log }: SweeperOptions): Promise<void> {
+  const media_id = ref.key.split('.')[0] ?? ''
+  const record = await metadata.get(media_id)
+  if (record?.temp_s3_url !== s3Url(ref)) return
+  await metadata
+    .commit({ media_id, expect: { version: record.version }, patch: { temp_s3_url: null } })
+    .catch((error) => log.warn({ media_id, error }, 'record still names raw media that expired'))
+  if (record.status !== 'processed') log.warn({ media_id, status: record.status }, 'raw media expired unprocessed')
+}

@@ -1,0 +1,103 @@
+import { MediaError } from '../media/errors.ts'
+import { type Lane, lanes } from '../media/jobs.ts'
+import type { Delivery } from '../queue/port.ts'
+import { type Claim, claimJob } from './claim.ts'
+import { keepLease } from './lease.ts'
+import { pauseAfter } from './outcomes.ts'
+import { type Performing, performers } from './perform.ts'
+import { refuseEndless, type Settling, settle, settleFailure } from './settle.ts'
+
+export interface WorkerOptions extends Omit<Settling & Performing, 'leaseMs'> {
+  concurrency: number
+  leaseSeconds: number
+  stopSeconds: number
+}
+
+export interface Worker {
+  /** Jobs being done now. */
+  running(): number
+  /** Takes no more, lets running jobs finish within `stopSeconds`, hands back the rest. */
+  stop(): Promise<void>
+}
+
+/** Takes wake-ups from both lanes, so that a picture never waits behind a film, and does the jobs they name. */
+export function startWorker(options: WorkerOptions): Worker {
+  const { concurrency, stopSeconds, queue, clock, chance, log } = options
+  const doing = { ...options, leaseMs: options.leaseSeconds * 1_000 }
+  const taking = new AbortController()
+  const cutting = new AbortController()
+  let running = 0
+
+  async function handle(delivery: Delivery): Promise<void> {
+    const { job_id } = delivery.wakeUp
+    const claim = await claimJob(job_id, { ...doing, now: clock.now() }).catch(async (error) => {
+      log.warn({ job_id, error }, 'claim failed')
+      await delivery.release()
+      await clock.sleep(pauseAfter(1, chance.random()), taking.signal).catch(() => {})
+      return undefined
+    })
+    if (claim === undefined) return
+    // From here the job's lease stands for it: the wake-up may go before the work is done.
+    await delivery.acknowledge().catch((error) => log.warn({ job_id, error }, 'wake-up not acknowledged'))
+    if (claim) await runClaim(claim, doing, cutting.signal)
+  }
+
+  async function serve(lane: Lane): Promise<void> {
+    for await (const delivery of queue.receive(lane, taking.signal)) {
+      running++
+      await handle(delivery).catch((error) => log.error({ error, wakeUp: delivery.wakeUp }, 'job left to the sweeper'))
+      running--
+    }
+  }
+
+  /** A lane that breaks is taken up again: without it the process would live on and do nothing. */
+  async function keepServing(lane: Lane): Promise<void> {
+    for (let tries = 1; !taking.signal.aborted; tries++) {
+      await serve(lane).catch(async (error) => {
+        log.error({ lane, error }, 'lane broke; taking it up again')
+        await clock.sleep(pauseAfter(tries, chance.random()), taking.signal).catch(() => {})
+      })
+    }
+  }
+
+  const width: Record<Lane, number> = {
+    tasks: concurrency,
+    'tasks-long': Math.min(concurrency, Math.ceil(concurrency / 2)),
+  }
+  const loops = lanes.flatMap((lane) => Array.from({ length: width[lane] }, () => keepServing(lane)))
+
+  return {
+    running: () => running,
+    stop: async () => {
+      taking.abort()
+      const finished = Promise.all(loops)
+      const patience = new AbortController()
+      const late = clock.sleep(stopSeconds * 1_000, patience.signal).then(
+        () => cutting.abort(new MediaError('interrupted', 'the worker was told to stop')),
+        () => {},
+      )
+      await Promise.race([finished, late])
+      patience.abort()
+      await finished
+    },
+  }
+}
+
+/** Does one claimed job to its end, whatever that is. */
+async function runClaim(claim: Claim, doing: WorkerOptions & Performing & Settling, cut: AbortSignal): Promise<void> {
+  const { job } = claim
+  const lease = keepLease(job, doing)
+  const signal = AbortSignal.any([lease.signal, cut])
+  try {
+    refuseEndless(job, doing.maxAttempts)
+    const ending = await performers[job.kind](claim, doing, { signal, onProgress: lease.report })
+    const settled = await settle(claim, ending, doing, lease.signal)
+    if (!settled) throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its commit`)
+    doing.log.info({ job_id: job.job_id, token: job.token, attempt: job.attempts }, 'job done')
+  } catch (error) {
+    // A tool that was killed by the signal throws what it likes: the signal knows why.
+    await settleFailure(claim, signal.aborted ? signal.reason : error, doing)
+  } finally {
+    await lease.stop()
+  }
+}
