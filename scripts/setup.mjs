@@ -1,0 +1,102 @@
+// Makes a fresh clone ready: packages, ffmpeg, bubblewrap. Runs before `npm start` and `npm test`, on whatever Node
+// is installed (18 or later), and does nothing when nothing is missing.
+import { execFileSync, spawnSync } from 'node:child_process'
+import { existsSync, statSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const forTests = process.argv.includes('--test')
+const oldestNode = 24
+
+installPackages()
+checkRuntime()
+installTools()
+
+function installPackages() {
+  const lock = join(root, 'package-lock.json')
+  const installed = join(root, 'node_modules', '.package-lock.json')
+  if (existsSync(installed) && statSync(installed).mtimeMs >= statSync(lock).mtimeMs) return
+  say('installing packages (npm ci)…')
+  // Inside a script npm is known by its own file, whichever npm started us.
+  const npm = process.env.npm_execpath
+  const [command, first] = npm ? [process.execPath, [npm]] : ['npm', []]
+  const done = spawnSync(command, [...first, 'ci', '--loglevel=error'], { cwd: root, stdio: ['ignore', 2, 2] })
+  if (done.status !== 0) fail('npm ci failed: see above. A network that reaches the npm registry is needed once.')
+}
+
+/** The pinned Node comes with the packages; where there is none for this system, the user's own must do. */
+function checkRuntime() {
+  const pinned = spawnSync(join(root, 'node_modules', '.bin', 'node'), ['--version'], { encoding: 'utf8' })
+  const version = pinned.status === 0 ? pinned.stdout.trim() : process.version
+  if (Number(version.slice(1).split('.')[0]) >= oldestNode) return
+  fail(
+    `Node ${oldestNode} or later is needed and none is packaged for this system; this is ${version}. Install it and try again.`,
+  )
+}
+
+function installTools() {
+  const missing = []
+  const ffmpeg = process.env.FFMPEG_PATH || 'ffmpeg'
+  const ffprobe = process.env.FFPROBE_PATH || 'ffprobe'
+  if (!runs(ffmpeg, ['-version']) || !runs(ffprobe, ['-version'])) missing.push('ffmpeg')
+  if (process.platform === 'linux' && !runs('bwrap', ['--version'])) missing.push('bubblewrap')
+  if (forTests) {
+    if (!runs('exiftool', ['-ver'])) missing.push('libimage-exiftool-perl')
+    if (process.platform === 'linux' && !runs('strace', ['-V'])) missing.push('strace')
+    if (!runs('curl', ['--version'])) missing.push('curl')
+    if (!runs('openssl', ['version'])) missing.push('openssl')
+  }
+  if (missing.length === 0) return
+  if (installed(missing)) return
+  const command = installCommand(missing)
+  if (missing.includes('ffmpeg') || forTests)
+    fail(`${missing.join(' and ')} missing. Install with:\n\n    ${command}\n`)
+  say(`${missing.join(' and ')} missing; for the strong sandbox install with: ${command}`)
+}
+
+/** Installs by itself only where nobody has to be asked: as root, with Debian's package manager. */
+function installed(packages) {
+  if (!runs('apt-get', ['--version']) || process.getuid?.() !== 0) return false
+  say(`installing ${packages.join(', ')} (apt-get)…`)
+  const quiet = { stdio: ['ignore', 'ignore', 2], env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } }
+  try {
+    if (!packages.every((one) => runs('apt-cache', ['show', one]))) execFileSync('apt-get', ['update', '-qq'], quiet)
+    const install = () =>
+      execFileSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], quiet)
+    try {
+      install()
+    } catch {
+      // A list of packages that has grown old names files that are gone.
+      execFileSync('apt-get', ['update', '-qq'], quiet)
+      install()
+    }
+    return true
+  } catch (error) {
+    say(`apt-get could not install them: ${error.message}`)
+    return false
+  }
+}
+
+function installCommand(packages) {
+  const names = packages.join(' ')
+  if (runs('apt-get', ['--version'])) return `sudo apt-get install ${names}`
+  if (runs('dnf', ['--version'])) return `sudo dnf install ${names}`
+  if (runs('pacman', ['--version'])) return `sudo pacman -S ${names}`
+  if (runs('apk', ['--version'])) return `sudo apk add ${names}`
+  if (runs('brew', ['--version'])) return `brew install ${names}`
+  return `your system's package manager: ${names}`
+}
+
+function runs(command, args) {
+  return spawnSync(command, args, { stdio: 'ignore' }).status === 0
+}
+
+function say(line) {
+  process.stderr.write(`setup: ${line}\n`)
+}
+
+function fail(line) {
+  say(line)
+  process.exit(1)
+}

@@ -1,0 +1,79 @@
+import assert from 'node:assert/strict'
+import { jobIdOf } from '../src/media/jobs.ts'
+import type { MediaEvent, MediaRecord, Status } from '../src/media/record.ts'
+import { advance, type Move } from '../src/media/states.ts'
+import { fateOf } from './processor.ts'
+import type { Aftermath } from './scenario.ts'
+
+/** What must hold of every history: nothing acknowledged is lost, nothing happens twice, nothing is left lying. */
+export async function checkAftermath(after: Aftermath): Promise<void> {
+  for (const { media_id } of after.acknowledged) await checkMedia(media_id, after)
+  await checkNothingWaits(after)
+}
+
+async function checkMedia(media_id: string, after: Aftermath): Promise<void> {
+  const { metadata, removed } = after
+  const record = await metadata.get(media_id)
+  assert.ok(record, `acknowledged media ${media_id} is lost`)
+  const events = await metadata.timeline(media_id, 0, 1_000)
+  checkTimeline(record, events)
+  if (removed.has(media_id)) assert.equal(record.status, 'deleted', `${media_id} was removed and is ${record.status}`)
+  else if (record.status !== 'deleted') checkOutcome(record)
+  checkBytes(record, after)
+  const job = await metadata.getJob(jobIdOf(media_id, 'process'))
+  assert.ok(job?.state === 'done' || job?.state === 'parked', `job of ${media_id} is ${job?.state}`)
+}
+
+/** The upload's fate decides; an attempt limit reached by bad luck is a failure that says so. */
+function checkOutcome(record: MediaRecord): void {
+  const { media_id, status, error } = record
+  const fate = fateOf(record)
+  if (fate === 'damaged') return assert.deepEqual([status, error?.code], ['failed', 'undecodable'], media_id)
+  if (fate === 'poison') return assert.deepEqual([status, error?.code], ['failed', 'gave_up'], media_id)
+  if (status === 'failed')
+    return assert.ok(error && ['gave_up', 'tool_crashed', 'unavailable'].includes(error.code), error?.code)
+  assert.equal(status, 'processed', `${media_id} (${fate})`)
+}
+
+const moveOf: Partial<Record<MediaEvent['type'], Move>> = {
+  'media.processing': 'claimed',
+  'media.processed': 'processed',
+  'media.failed': 'failed',
+  'media.retried': 'retried',
+  'media.deleted': 'deleted',
+}
+
+/** Events have no gaps, and replayed they are legal moves that end where the record is. */
+function checkTimeline(record: MediaRecord, events: MediaEvent[]): void {
+  assert.deepEqual(
+    events.map((event) => event.event_id),
+    events.map((_, index) => `${record.media_id}.${index + 1}`),
+  )
+  let status: Status = 'uploaded'
+  for (const { type } of events) {
+    const move = moveOf[type]
+    if (move) status = advance(status, move).status
+  }
+  assert.equal(status, record.status)
+  const processed = events.filter((event) => event.type === 'media.processed')
+  assert.ok(processed.length <= 1, `${record.media_id} was processed ${processed.length} times`)
+}
+
+/** Of a deleted media no byte stays; of a processed one, raw and the winning version; of a failed one, raw alone. */
+function checkBytes(record: MediaRecord, { objects }: Aftermath): void {
+  const { media_id, status, processed_s3_url, thumbnail_s3_url, temp_s3_url } = record
+  const found = objects.addresses().filter((url) => url.includes(media_id))
+  const expected: Partial<Record<Status, (string | null)[]>> = {
+    deleted: [],
+    processed: [temp_s3_url, processed_s3_url, thumbnail_s3_url],
+    failed: [temp_s3_url],
+  }
+  assert.deepEqual(found.sort(), (expected[status] ?? []).sort(), `bytes of ${media_id}, which is ${status}`)
+}
+
+async function checkNothingWaits({ metadata, queue, now }: Aftermath): Promise<void> {
+  const { queued, running } = await metadata.countJobs()
+  const due = await metadata.dueJobs(now + 365 * 86_400_000, 100)
+  assert.deepEqual({ queued, running }, { queued: 0, running: 0 }, JSON.stringify(due))
+  assert.deepEqual(await queue.depth(), { tasks: 0, 'tasks-long': 0 })
+}

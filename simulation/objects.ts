@@ -1,0 +1,113 @@
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import type { Clock } from '../src/media/clock.ts'
+import { MediaError } from '../src/media/errors.ts'
+import { type ObjectRef, s3Url } from '../src/media/locations.ts'
+import type { Expiring, ObjectStore, PutOptions, Staged, StoredObject } from '../src/objects/port.ts'
+
+export interface MemoryObjects extends ObjectStore, Expiring {
+  /** Every address there is, for the checks at the end. */
+  addresses(): string[]
+}
+
+interface Held {
+  object: StoredObject
+  bytes: Buffer
+  doneAt: number | null
+}
+
+const headBytes = 64 * 1024
+
+/** Objects in a map: what the simulation stands on. Passes the suite that every engine passes, but for its memory. */
+export function openMemoryObjects(clock: Clock): MemoryObjects {
+  const held = new Map<string, Held>()
+
+  function store(ref: ObjectRef, bytes: Buffer, { content_type }: PutOptions): StoredObject {
+    checkKey(ref)
+    const last_modified = Math.floor(clock.now() / 1_000) * 1_000
+    const object = { ref, size: bytes.length, etag: md5(bytes), content_type, last_modified }
+    held.set(s3Url(ref), { object, bytes, doneAt: null })
+    return object
+  }
+
+  function under(bucket: string, prefix: string): Held[] {
+    const start = s3Url({ bucket, key: prefix })
+    const found = [...held].filter(([url]) => url.startsWith(start))
+    return found.sort(([a], [b]) => (a < b ? -1 : 1)).map(([, one]) => one)
+  }
+
+  return {
+    stage: async (source, { limit = Number.POSITIVE_INFINITY, signal, onHead } = {}): Promise<Staged> => {
+      const bytes = await collect(source, limit, signal)
+      await onHead?.(bytes.subarray(0, headBytes))
+      return {
+        size: bytes.length,
+        etag: md5(bytes),
+        commit: async (ref, options) => store(ref, bytes, options),
+        discard: async () => {},
+      }
+    },
+    putFile: async (ref, path, options) => store(ref, await readFile(path), options),
+    head: async (ref) => held.get(s3Url(ref))?.object ?? null,
+    get: async (ref, { range, signal } = {}) => {
+      const found = held.get(s3Url(ref))
+      if (!found) throw new MediaError('not_found', `no object ${s3Url(ref)}`)
+      signal?.throwIfAborted()
+      const bytes = range ? found.bytes.subarray(range.start, range.end + 1) : found.bytes
+      return { object: found.object, body: chunks(bytes) }
+    },
+    remove: async (ref) => {
+      checkKey(ref)
+      held.delete(s3Url(ref))
+    },
+    removePrefix: async (bucket, prefix) => {
+      const found = under(bucket, prefix)
+      for (const { object } of found) held.delete(s3Url(object.ref))
+      return found.length
+    },
+    list: async function* (bucket, prefix) {
+      for (const { object } of under(bucket, prefix)) yield object
+    },
+    markDone: async (ref) => {
+      const found = held.get(s3Url(ref))
+      if (found) found.doneAt ??= clock.now()
+    },
+    expire: async function* (bucket, { doneBefore, anyBefore }) {
+      for (const { object, doneAt } of under(bucket, '')) {
+        if (object.last_modified >= anyBefore && (doneAt === null || doneAt >= doneBefore)) continue
+        held.delete(s3Url(object.ref))
+        yield object.ref
+      }
+    },
+    ping: async () => {},
+    close: async () => {},
+    addresses: () => [...held.keys()],
+  }
+}
+
+async function collect(source: AsyncIterable<Uint8Array>, limit: number, signal?: AbortSignal): Promise<Buffer> {
+  const parts: Uint8Array[] = []
+  let size = 0
+  for await (const part of source) {
+    signal?.throwIfAborted()
+    size += part.length
+    if (size > limit) throw new MediaError('too_large', `more than ${limit} bytes`)
+    parts.push(Uint8Array.from(part))
+  }
+  signal?.throwIfAborted()
+  return Buffer.concat(parts)
+}
+
+async function* chunks(bytes: Buffer): AsyncIterable<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += headBytes) yield bytes.subarray(start, start + headBytes)
+}
+
+function md5(bytes: Uint8Array): string {
+  return createHash('md5').update(bytes).digest('hex')
+}
+
+function checkKey({ bucket, key }: ObjectRef): void {
+  const segment = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/
+  if ([bucket, ...key.split('/')].every((part) => segment.test(part))) return
+  throw new MediaError('internal', `not a key of ours: ${JSON.stringify(key)}`)
+}

@@ -1,0 +1,69 @@
+import { MediaError } from '../src/media/errors.ts'
+import { type ObjectRef, outputPrefix, parseS3Url, s3Url } from '../src/media/locations.ts'
+import type { MediaRecord } from '../src/media/record.ts'
+import type { ObjectStore } from '../src/objects/port.ts'
+import type { Processor } from '../src/processing/process.ts'
+import type { Host } from './faults.ts'
+
+/** What the bytes of a simulated upload do to whoever processes them. */
+export const fates = ['fine', 'slow', 'damaged', 'unlucky', 'poison'] as const
+export type Fate = (typeof fates)[number]
+
+/** A processor whose work is sleep and whose recipe is the upload's own title: the worker around it is the real one. */
+export function openSimulatedProcessor(objects: ObjectStore, host: Host, random: () => number): Processor {
+  return {
+    process: async ({ record, token, signal, onProgress }) => {
+      if (!record.temp_s3_url) throw new MediaError('raw_missing', `no raw media of ${record.media_id}`)
+      const raw = await objects.head(parseS3Url(record.temp_s3_url))
+      if (!raw) throw new MediaError('raw_missing', `raw media of ${record.media_id} are gone`)
+      const fate = fateOf(record)
+      const steps = fate === 'slow' ? 30 : 3
+      for (let step = 1; step <= steps; step++) {
+        await host.clock.sleep(500 + random() * 4_000, signal)
+        onProgress((step * 90) / steps)
+      }
+      if (fate === 'poison') host.kill()
+      if (fate === 'damaged') throw new MediaError('undecodable', 'simulated: damaged')
+      if (fate === 'unlucky' && record.attempts < 3) throw new MediaError('tool_crashed', 'simulated: crashed')
+      const outputs = await storeOutputs(objects, record.media_id, token)
+      return processed(outputs)
+    },
+  }
+}
+
+export function fateOf({ title }: Pick<MediaRecord, 'title'>): Fate {
+  return fates.find((fate) => title.startsWith(fate)) ?? 'fine'
+}
+
+async function storeOutputs(objects: ObjectStore, media_id: string, token: number): Promise<ObjectRef[]> {
+  const refs = ['jpeg-1600.jpg', 'thumbnail.jpg'].map((name) => ({
+    bucket: 'processed',
+    key: `${outputPrefix(media_id, token)}${name}`,
+  }))
+  for (const ref of refs) {
+    const staged = await objects.stage(bytesOf(ref.key))
+    await staged.commit(ref, { content_type: 'image/jpeg' })
+  }
+  return refs
+}
+
+async function* bytesOf(text: string): AsyncIterable<Uint8Array> {
+  yield Buffer.from(text)
+}
+
+function processed([main, thumbnail]: ObjectRef[]) {
+  if (!main || !thumbnail) throw new Error('two outputs are made')
+  return {
+    media_type: 'image' as const,
+    content_type: 'image/jpeg',
+    processed_s3_url: s3Url(main),
+    thumbnail_s3_url: s3Url(thumbnail),
+    width: 1,
+    height: 1,
+    duration: null,
+    placeholder: null,
+    warnings: [],
+    checksum: 'sha256:0',
+    renditions: [],
+  }
+}
