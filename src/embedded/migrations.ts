@@ -1,0 +1,106 @@
+import type { DatabaseSync } from 'node:sqlite'
+import { MediaError } from '../media/errors.ts'
+
+/**
+ * The schema, one step a version: `migrations[n]` leads from `user_version` n to n + 1.
+ * A step that has been released is never edited; what it lacks comes as a further step.
+ */
+export const migrations: readonly string[] = [
+  // 1: records, jobs, the event log, wake-ups
+  `
+  CREATE TABLE media (
+    media_id TEXT PRIMARY KEY,
+    user_id TEXT NOT NULL,
+    upload_time TEXT NOT NULL,
+    status TEXT NOT NULL,
+    media_type TEXT NOT NULL,
+    version INTEGER NOT NULL,
+    event_seq INTEGER NOT NULL,
+    title_folded TEXT NOT NULL,
+    doc TEXT NOT NULL
+  );
+  CREATE INDEX media_by_user ON media (user_id, upload_time DESC, media_id DESC) WHERE status <> 'deleted';
+
+  CREATE TABLE jobs (
+    job_id TEXT PRIMARY KEY,
+    media_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    kind TEXT NOT NULL,
+    lane TEXT NOT NULL,
+    state TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    sweep_at INTEGER,
+    wakes INTEGER NOT NULL,
+    lease_until INTEGER,
+    token INTEGER NOT NULL,
+    attempts INTEGER NOT NULL,
+    progress REAL NOT NULL,
+    last_error TEXT,
+    created_at INTEGER NOT NULL
+  );
+  CREATE INDEX jobs_by_media ON jobs (media_id);
+  CREATE INDEX jobs_by_sweep ON jobs (sweep_at) WHERE sweep_at IS NOT NULL;
+
+  CREATE TABLE events (
+    position INTEGER PRIMARY KEY AUTOINCREMENT,
+    media_id TEXT NOT NULL,
+    user_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    type TEXT NOT NULL,
+    at TEXT NOT NULL,
+    data TEXT NOT NULL
+  );
+  CREATE UNIQUE INDEX events_by_media ON events (media_id, seq);
+
+  -- hidden_until is null while a wake-up waits, and the end of its visibility while somebody holds it.
+  CREATE TABLE wakeups (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    lane TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    hidden_until INTEGER,
+    receipt INTEGER NOT NULL DEFAULT 0
+  );
+  CREATE UNIQUE INDEX wakeups_waiting_once ON wakeups (lane, job_id) WHERE hidden_until IS NULL;
+  CREATE INDEX wakeups_waiting ON wakeups (lane, id) WHERE hidden_until IS NULL;
+  CREATE INDEX wakeups_held ON wakeups (lane, hidden_until) WHERE hidden_until IS NOT NULL;
+
+  CREATE TABLE pulse (beats INTEGER NOT NULL);
+  INSERT INTO pulse (beats) VALUES (0);
+  `,
+  // 2: jobs counted by state without reading them all
+  `
+  CREATE TABLE job_counts (state TEXT PRIMARY KEY, jobs INTEGER NOT NULL) WITHOUT ROWID;
+  INSERT INTO job_counts (state, jobs) VALUES ('queued', 0), ('running', 0), ('done', 0), ('parked', 0);
+  UPDATE job_counts SET jobs = (SELECT count(*) FROM jobs WHERE jobs.state = job_counts.state);
+  CREATE TRIGGER jobs_counted_in AFTER INSERT ON jobs BEGIN
+    UPDATE job_counts SET jobs = jobs + 1 WHERE state = NEW.state;
+  END;
+  CREATE TRIGGER jobs_counted_over AFTER UPDATE OF state ON jobs WHEN OLD.state <> NEW.state BEGIN
+    UPDATE job_counts SET jobs = jobs - 1 WHERE state = OLD.state;
+    UPDATE job_counts SET jobs = jobs + 1 WHERE state = NEW.state;
+  END;
+  `,
+]
+
+/**
+ * Brings a database to the newest schema, all steps or none.
+ * @throws MediaError `unavailable` when a newer release has written it.
+ */
+export function migrate(db: DatabaseSync, steps: readonly string[] = migrations): void {
+  db.exec('BEGIN IMMEDIATE')
+  try {
+    const found = Number(db.prepare('PRAGMA user_version').get()?.user_version ?? 0)
+    if (found > steps.length) {
+      throw new MediaError(
+        'unavailable',
+        `the data were written by a newer release (schema ${found}; this one knows ${steps.length}): start that release, or restore a backup made before it`,
+      )
+    }
+    for (const step of steps.slice(found)) db.exec(step)
+    db.exec(`PRAGMA user_version = ${steps.length}`)
+    db.exec('COMMIT')
+  } catch (error) {
+    if (db.isTransaction) db.exec('ROLLBACK')
+    throw error
+  }
+}

@@ -1,0 +1,32 @@
+import { MediaError } from '../media/errors.ts'
+
+/** An opaque cursor: base64url of JSON, so that what is inside can change. */
+export function writeCursor(parts: readonly (string | number)[]): string {
+  return Buffer.from(JSON.stringify(parts)).toString('base64url')
+}
+
+/**
+ * The parts of a cursor that `writeCursor` made.
+ * @param kinds what each part is
+ * @throws MediaError `invalid_cursor`
+ */
+export function readCursor(cursor: string, kinds: readonly ('string' | 'number')[]): (string | number)[] {
+  const parts = parse(cursor)
+  const fits = Array.isArray(parts) && parts.length === kinds.length
+  if (!fits || !parts.every((part, index) => isPart(part, kinds[index])) || writeCursor(parts) !== cursor) {
+    throw new MediaError('invalid_cursor', 'a cursor that was not made here')
+  }
+  return parts
+}
+
+function isPart(part: unknown, kind: 'string' | 'number' | undefined): boolean {
+  return kind === 'number' ? Number.isSafeInteger(part) && (part as number) >= 0 : typeof part === 'string'
+}
+
+function parse(cursor: string): unknown {
+  try {
+    return JSON.parse(Buffer.from(cursor, 'base64url').toString())
+  } catch {
+    return null
+  }
+}

@@ -1,0 +1,159 @@
+import type { Row, Step, Value } from '../embedded/store.ts'
+import { MediaError } from '../media/errors.ts'
+import type { Job } from '../media/jobs.ts'
+import type { MediaEvent, MediaPatch, MediaRecord } from '../media/record.ts'
+import { foldCase } from './folding.ts'
+import type { Commit, Heartbeat, JobChange } from './port.ts'
+
+/** The SQL of the embedded driver's writes, and its rows as the port's types. */
+
+export function recordOf(row: Row): MediaRecord {
+  return { ...JSON.parse(row.doc), version: row.version }
+}
+
+/** Condition first, then what it guards; the last step returns the record, those before it the events. */
+export function commitSteps(change: Commit): Step[] {
+  const { media_id, expect, jobs = [], events = [] } = change
+  return [
+    expect.absent ? createStep(change) : changeStep(change),
+    ...jobs.map(jobStep),
+    ...events.map(({ type, at, data = {} }, index) => ({
+      sql: `INSERT INTO events (media_id, user_id, seq, type, at, data)
+            SELECT media_id, user_id, event_seq - :later, :type, :at, :data FROM media WHERE media_id = :media_id
+            RETURNING ${eventColumns}`,
+      params: { media_id, later: events.length - 1 - index, type, at, data: JSON.stringify(data) },
+    })),
+    { sql: 'SELECT doc, version FROM media WHERE media_id = :media_id', params: { media_id } },
+  ]
+}
+
+function createStep({ media_id, create, patch, events = [] }: Commit): Step {
+  if (!create || patch || create.media_id !== media_id) {
+    throw new MediaError('internal', 'a commit that expects no record must create that record, and nothing else of it')
+  }
+  const { user_id, upload_time, status, media_type, version, title } = create
+  for (const id of [media_id, user_id]) requireStorable(id)
+  return {
+    sql: `INSERT INTO media (media_id, user_id, upload_time, status, media_type, version, event_seq, title_folded, doc)
+          VALUES (:media_id, :user_id, :upload_time, :status, :media_type, :version, :events, :title_folded, :doc)
+          ON CONFLICT DO NOTHING`,
+    params: {
+      ...{ media_id, user_id, upload_time, status, media_type, version },
+      events: events.length,
+      title_folded: foldCase(title),
+      doc: JSON.stringify(create),
+    },
+    orConflict: `${media_id} exists already`,
+  }
+}
+
+function changeStep({ media_id, expect, create, patch, events = [] }: Commit): Step {
+  if (create || expect.absent) throw new MediaError('internal', 'only a commit that expects no record creates one')
+  const { version = null, status = null } = expect
+  const where = `media_id = :media_id AND (:version IS NULL OR version = :version)
+    AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))`
+  const params = { media_id, version, statuses: status && JSON.stringify(status) }
+  const orConflict = `${media_id} is not as expected: ${JSON.stringify(expect)}`
+  if (!patch && events.length === 0) return { sql: `SELECT 1 FROM media WHERE ${where}`, params, orConflict }
+  const set = patch ? patchOf(patch) : { assignments: [], params: {} }
+  return {
+    sql: `UPDATE media SET ${['event_seq = event_seq + :events', ...set.assignments].join(', ')} WHERE ${where}`,
+    params: { ...params, events: events.length, ...set.params },
+    orConflict,
+  }
+}
+
+const fixedFields = ['schema', 'media_id', 'user_id', 'upload_time', 'version']
+
+/** Sets fields one by one inside the document, so that a null is kept as a null; and the columns copied out of it. */
+function patchOf(patch: MediaPatch): { assignments: string[]; params: Record<string, Value> } {
+  const fields = Object.entries(patch).filter(([, value]) => value !== undefined)
+  for (const [name] of fields) {
+    if (fixedFields.includes(name) || !/^[a-z0-9_]+$/.test(name)) {
+      throw new MediaError('internal', `a patch cannot set ${JSON.stringify(name)}`)
+    }
+  }
+  const params: Record<string, Value> = {}
+  for (const [name, value] of fields) params[`doc_${name}`] = JSON.stringify(value)
+  const paths = fields.map(([name]) => `, '$.${name}', json(:doc_${name})`).join('')
+  const assignments = ['version = version + 1', `doc = json_set(doc${paths})`]
+  const columns = { status: patch.status, media_type: patch.media_type, title_folded: folded(patch.title) }
+  for (const [column, value] of Object.entries(columns)) {
+    if (value === undefined) continue
+    assignments.push(`${column} = :${column}`)
+    params[column] = value
+  }
+  return { assignments, params }
+}
+
+function folded(title: string | undefined): string | undefined {
+  return title === undefined ? undefined : foldCase(title)
+}
+
+/** Ill-formed Unicode would be stored as U+FFFD, and two names would become one. */
+function requireStorable(id: string): void {
+  if (!id.isWellFormed()) throw new MediaError('invalid_request', `not well-formed Unicode: ${JSON.stringify(id)}`)
+}
+
+// Jobs
+
+const jobFields = [
+  ...['job_id', 'media_id', 'user_id', 'kind', 'lane', 'state', 'due_at', 'sweep_at', 'wakes', 'lease_until', 'token'],
+  ...['attempts', 'progress', 'last_error', 'created_at'],
+]
+export const jobColumns = jobFields.join(', ')
+const fixedJobFields = ['job_id', 'media_id', 'user_id', 'kind', 'created_at']
+
+export function jobOf(row: Row): Job {
+  return { ...row } as Job
+}
+
+function jobStep(change: JobChange): Step {
+  if ('create' in change) {
+    const job = change.create as unknown as Record<string, Value>
+    return {
+      sql: `INSERT INTO jobs (${jobColumns}) VALUES (${jobFields.map((name) => `:${name}`).join(', ')})
+            ON CONFLICT DO NOTHING`,
+      params: Object.fromEntries(jobFields.map((name) => [name, job[name] ?? null])),
+      orConflict: `the job ${job.job_id} exists already`,
+    }
+  }
+  const { job_id, expect, patch } = change
+  const fields = Object.entries(patch).filter(([, value]) => value !== undefined)
+  const wrong = fields.find(([name]) => fixedJobFields.includes(name) || !jobFields.includes(name))
+  if (wrong) throw new MediaError('internal', `a job patch cannot set ${JSON.stringify(wrong[0])}`)
+  const where = `job_id = :job_id AND state IN (SELECT value FROM json_each(:states))
+    AND (:held IS NULL OR token = :held)`
+  const set = fields.map(([name]) => `${name} = :${name}`).join(', ')
+  return {
+    sql: set ? `UPDATE jobs SET ${set} WHERE ${where}` : `SELECT 1 FROM jobs WHERE ${where}`,
+    params: {
+      ...Object.fromEntries(fields),
+      job_id,
+      states: JSON.stringify(expect.states),
+      held: expect.token ?? null,
+    },
+    orConflict: `the job ${job_id} is not as expected: ${JSON.stringify(expect)}`,
+  }
+}
+
+/** A heartbeat that was overtaken by a later one changes nothing, and its holder still holds. */
+export function renewSteps({ job_id, token, lease_until, sweep_at, progress }: Heartbeat): Step[] {
+  const held = `job_id = :job_id AND state = 'running' AND token = :token`
+  return [
+    {
+      sql: `UPDATE jobs SET lease_until = :lease_until, sweep_at = :sweep_at, progress = :progress
+            WHERE ${held} AND coalesce(lease_until, 0) <= :lease_until`,
+      params: { job_id, token, lease_until, sweep_at, progress },
+    },
+    { sql: `SELECT 1 FROM jobs WHERE ${held}`, params: { job_id, token } },
+  ]
+}
+
+// Events
+
+export const eventColumns = 'media_id, user_id, seq, type, at, data'
+
+export function eventOf({ media_id, user_id, seq, type, at, data }: Row): MediaEvent {
+  return { event_id: `${media_id}.${seq}`, media_id, user_id, seq, type, at, data: JSON.parse(data) }
+}

@@ -1,0 +1,12 @@
+import type { Store } from '../embedded/store.ts'
+import { openEmbeddedMetadata } from './embedded.ts'
+import type { Metadata } from './port.ts'
+import type { MetadataSettings } from './settings.ts'
+
+/** The metadata driver that `settings` names. @param store the embedded engine's, which the caller closes. */
+export async function openMetadata(settings: MetadataSettings, { store }: { store: Store }): Promise<Metadata> {
+  switch (settings.driver) {
+    case 'embedded':
+      return openEmbeddedMetadata(store)
+  }
+}
