@@ -5,10 +5,13 @@ interface Outcome {
   action: 'retry' | 'park'
   /** Stored as `error.message`: what happened, what to do. */
   message: string
+  /** A job never fails with it: it belongs to requests. */
+  onlyRequests?: true
 }
 
 const ours = { action: 'retry', message: 'Processing failed on our side. Please retry later.' } as const
 const notOfJobs = {
+  onlyRequests: true,
   action: 'park',
   message: 'Processing failed for a reason we did not expect. Please retry.',
 } as const

@@ -1,0 +1,122 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { delimiter, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { after, before, describe, test } from 'node:test'
+
+/** A newcomer's way: clone, `npm start` with whatever Node the system has, then the README's commands as they stand. */
+
+const source = join(import.meta.dirname, '..', '..')
+const home = mkdtempSync(join(tmpdir(), 'media-clone-'))
+const clone = join(home, 'media-service')
+const env = newcomersEnvironment()
+
+/** Without what `npm run` puts around this test: the clone must find its own way. */
+function newcomersEnvironment(): NodeJS.ProcessEnv {
+  const path = (process.env.PATH ?? '').split(delimiter).filter((folder) => !folder.includes('node_modules'))
+  const plain = Object.entries(process.env).filter(([name]) => !/^(npm_|NODE_|INIT_CWD)/.test(name))
+  return { ...Object.fromEntries(plain), PATH: path.join(delimiter), PORT: '0' }
+}
+
+interface Started {
+  child: ChildProcess
+  address: string
+  banner: string
+  seconds: number
+}
+
+async function npmStart(): Promise<Started> {
+  const began = performance.now()
+  const child = spawn('npm', ['start'], { cwd: clone, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let banner = ''
+  for await (const line of createInterface({ input: child.stdout })) {
+    banner += `${line}\n`
+    const address = /listening on (http:\/\/127\.0\.0\.1:\d+)/.exec(banner)?.[1]
+    if (address && line.includes('curl'))
+      return { child, address, banner, seconds: (performance.now() - began) / 1_000 }
+  }
+  throw new Error(`npm start ended without listening:\n${banner}`)
+}
+
+async function stop({ child }: Started): Promise<void> {
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+}
+
+/** The fenced shell blocks of the README's chapter. */
+function commandsOf(chapter: string): string[] {
+  const readme = readFileSync(join(clone, 'README.md'), 'utf8')
+  const text = readme.split(`## ${chapter}\n`)[1]?.split('\n## ')[0] ?? ''
+  const blocks = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map((match) => match[1] ?? '')
+  return blocks.flatMap((block) => block.split('\n')).filter((line) => line.trim() !== '')
+}
+
+describe('a fresh clone', () => {
+  before(() => {
+    execFileSync('git', ['clone', '--quiet', source, clone])
+  })
+  after(() => rmSync(home, { recursive: true, force: true }))
+
+  test('the first `npm start` installs and serves', async () => {
+    const started = await npmStart()
+    try {
+      assert.match(started.banner, /data +\S+\/data/)
+      assert.equal((await fetch(`${started.address}/healthz`)).status, 200)
+      assert.equal((await fetch(`${started.address}/readyz`)).status, 200)
+    } finally {
+      await stop(started)
+    }
+  })
+
+  test('the second installs nothing and is up in under 3 s', async () => {
+    const lock = join(clone, 'node_modules', '.package-lock.json')
+    const before = readFileSync(lock, 'utf8')
+    const started = await npmStart()
+    await stop(started)
+    assert.ok(started.seconds < 3, `took ${started.seconds.toFixed(1)} s`)
+    assert.equal(readFileSync(lock, 'utf8'), before)
+  })
+
+  test('every command under "Try it" does what it says', async () => {
+    const clip = ['-f', 'lavfi', '-i', 'testsrc2=s=1280x720:d=2', '-f', 'lavfi', '-i', 'sine=d=2']
+    execFileSync('ffmpeg', ['-loglevel', 'error', ...clip, '-shortest', join(clone, 'clip.mp4')])
+    const started = await npmStart()
+    try {
+      const run = (command: string, media_id = '') =>
+        execFileSync(
+          'bash',
+          [
+            '-c',
+            command.replaceAll('http://127.0.0.1:8080', started.address).replace('curl ', 'curl -sS --fail-with-body '),
+          ],
+          {
+            cwd: clone,
+            env: { ...env, MEDIA_ID: media_id },
+            encoding: 'utf8',
+          },
+        )
+      const [upload, ...rest] = commandsOf('Try it')
+      assert.ok(upload?.includes('/api/media/upload') && rest.length >= 6, 'the README has lost its commands')
+      const { media_id } = JSON.parse(run(upload))
+      const printed = rest.map((command) => run(command, media_id))
+      assert.match(printed[0] ?? '', /"status":"processed"/)
+      const probe = [
+        '-v',
+        'error',
+        '-show_entries',
+        'stream=codec_name,height',
+        '-of',
+        'csv=p=0',
+        join(clone, 'clip-720p.mp4'),
+      ]
+      assert.match(execFileSync('ffprobe', probe, { encoding: 'utf8' }), /h264,720\naac/)
+      assert.equal(readFileSync(join(clone, 'thumbnail.jpg')).subarray(0, 2).toString('hex'), 'ffd8')
+      assert.equal((await fetch(`${started.address}/api/media/${media_id}`)).status, 404, 'the last command removes it')
+    } finally {
+      await stop(started)
+    }
+  })
+})

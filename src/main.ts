@@ -1,0 +1,49 @@
+import { readConfig } from './config.ts'
+import { roles, type Service, startService } from './wiring.ts'
+
+const usage = `Usage: npm start [-- ${roles.join(' | ')}]
+
+  all      API, worker and edge in one process (the default)
+  serve    API and edge, without a worker
+  worker   a worker alone; needs engines that several processes can share
+  edge     the edge alone: signed delivery from the processed bucket
+
+Settings are environment variables: see "Settings" in README.md.
+`
+
+/** Longer than the rooms' own limits together: what still hangs then is cut off. */
+const stopLimitMs = 30_000
+
+async function main(argv: readonly string[]): Promise<void> {
+  const [word = 'all'] = argv
+  if (word === '--help' || word === '-h') return void process.stdout.write(usage)
+  const role = roles.find((one) => one === word)
+  if (!role) throw new Error(`"${word}" is not something to start.\n\n${usage}`)
+  const config = readConfig(process.env)
+  const service = await startService(role, config)
+  process.stdout.write(service.banner)
+  stopOnSignals(service, stopLimitMs + config.worker.stopSeconds * 1_000)
+}
+
+/** The first signal stops in order; the second, at once. */
+function stopOnSignals(service: Service, limitMs: number): void {
+  let stopping = false
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    process.on(signal, () => {
+      if (stopping) process.exit(130)
+      stopping = true
+      setTimeout(() => process.exit(1), limitMs).unref()
+      service.stop().then(
+        () => process.exit(0),
+        (error) => fail(error),
+      )
+    })
+  }
+}
+
+function fail(error: unknown): never {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  process.exit(1)
+}
+
+if (import.meta.main) await main(process.argv.slice(2)).catch(fail)

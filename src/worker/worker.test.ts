@@ -1,0 +1,319 @@
+import assert from 'node:assert/strict'
+import { describe, test } from 'node:test'
+import { openVirtualClock, seededRandom } from '../../simulation/clock.ts'
+import { openMemoryObjects } from '../../simulation/objects.ts'
+import { openInlineStore } from '../embedded/store.ts'
+import { openLibrary } from '../library/library.ts'
+import { isoTime } from '../media/clock.ts'
+import { MediaError } from '../media/errors.ts'
+import { jobIdOf, newJob } from '../media/jobs.ts'
+import { silentLog } from '../media/log.ts'
+import { newRecord } from '../media/record.ts'
+import { openEmbeddedMetadata } from '../metadata/embedded.ts'
+import type { Processed, Processor, ProcessTask } from '../processing/process.ts'
+import { openEmbeddedQueue } from '../queue/embedded.ts'
+import { claimJob } from './claim.ts'
+import { outcomes, pauseAfter } from './outcomes.ts'
+import { expireRaw, startSweeper } from './sweeper.ts'
+import { startWorker } from './worker.ts'
+
+const day = 86_400_000
+const raw = { bucket: 'temp', key: 'm1.png' }
+
+function openBench(process: Processor['process']) {
+  const random = seededRandom(7)
+  const clock = openVirtualClock(Date.parse('2026-01-01T00:00:00Z'), random)
+  const store = openInlineStore()
+  const metadata = openEmbeddedMetadata(store)
+  const queue = openEmbeddedQueue(store, { clock })
+  const objects = openMemoryObjects(clock)
+  const chance = { random, uuid: () => 'id', secret: (bytes: number) => Buffer.alloc(bytes) }
+  const shared = { metadata, queue, objects, clock, chance, log: silentLog, processedBucket: 'processed' }
+  const options = {
+    ...shared,
+    processor: { process },
+    concurrency: 1,
+    leaseSeconds: 30,
+    maxAttempts: 3,
+    stopSeconds: 10,
+  }
+  const sweeping = { ...shared, tempBucket: 'temp', tempDays: 7 }
+  const library = openLibrary(shared)
+
+  async function accept(): Promise<void> {
+    const staged = await objects.stage(bytes('raw'))
+    await staged.commit(raw, { content_type: 'image/png' })
+    const now = clock.now()
+    const upload_time = isoTime(now)
+    const ids = { media_id: 'm1', user_id: 'ada' }
+    await metadata.commit({
+      media_id: 'm1',
+      expect: { absent: true },
+      create: newRecord({
+        ...ids,
+        title: 't',
+        media_type: 'image',
+        upload_time,
+        status: 'uploaded',
+        temp_s3_url: 's3://temp/m1.png',
+      }),
+      jobs: [{ create: newJob({ ...ids, kind: 'process', lane: 'tasks', now }) }],
+      events: [{ type: 'media.uploaded', at: upload_time }],
+    })
+    await queue.send('tasks', { job_id: 'm1.process' })
+  }
+
+  return {
+    ...shared,
+    options,
+    sweeping,
+    library,
+    accept,
+    startWorker: () => startWorker(options),
+    startSweeper: () => startSweeper(sweeping),
+    record: async () => (await metadata.get('m1')) ?? assert.fail('no record'),
+    job: async (kind: 'process' | 'purge' = 'process') =>
+      (await metadata.getJob(jobIdOf('m1', kind))) ?? assert.fail('no job'),
+    after: (ms: number) => clock.run({ until: clock.now() + ms }),
+    storeOutput: async ({ record, token }: ProcessTask) => {
+      const key = `${record.media_id}/v${token}/jpeg-1600.jpg`
+      const staged = await objects.stage(bytes(key))
+      await staged.commit({ bucket: 'processed', key }, { content_type: 'image/jpeg' })
+      return processed(`s3://processed/${key}`)
+    },
+  }
+}
+
+async function* bytes(text: string): AsyncIterable<Uint8Array> {
+  yield Buffer.from(text)
+}
+
+function processed(processed_s3_url: string): Processed {
+  return {
+    media_type: 'image',
+    content_type: 'image/png',
+    processed_s3_url,
+    thumbnail_s3_url: null,
+    width: 1,
+    height: 1,
+    duration: null,
+    placeholder: null,
+    warnings: [],
+    checksum: 'sha256:0',
+    renditions: [],
+  }
+}
+
+describe('worker', () => {
+  test('a job becomes a processed media under its token, and its raw bytes are marked as done', async () => {
+    const bench = openBench((task) => bench.storeOutput(task))
+    await bench.accept()
+    bench.startWorker()
+    await bench.after(1_000)
+    const record = await bench.record()
+    assert.equal(record.status, 'processed')
+    assert.equal(record.processed_s3_url, 's3://processed/m1/v1/jpeg-1600.jpg')
+    assert.deepEqual([(await bench.job()).state, record.attempts, record.playable], ['done', 1, true])
+    const types = (await bench.metadata.timeline('m1', 0, 10)).map((event) => event.type)
+    assert.deepEqual(types, ['media.uploaded', 'media.processing', 'media.processed'])
+    bench.clock.skip(8 * day)
+    await expireRaw(bench.sweeping)
+    assert.equal((await bench.record()).temp_s3_url, null)
+    assert.deepEqual(bench.objects.addresses(), ['s3://processed/m1/v1/jpeg-1600.jpg'])
+  })
+
+  test('what fails on our side is tried again with growing pauses, then parked with words for the owner', async () => {
+    const tries: number[] = []
+    const bench = openBench(async () => {
+      tries.push(bench.clock.now())
+      throw new MediaError('tool_crashed', 'broken pipe')
+    })
+    await bench.accept()
+    bench.startWorker()
+    bench.startSweeper()
+    await bench.after(60_000)
+    assert.equal(tries.length, 3)
+    const [first = 0, second = 0] = tries.slice(1).map((at, index) => at - (tries[index] ?? 0))
+    assert.ok(first >= 1_000 && first <= 4_000, `${first}`)
+    assert.ok(second >= 2_000 && second <= 6_000, `${second}`)
+    const record = await bench.record()
+    assert.deepEqual(
+      [record.status, record.error],
+      ['failed', { code: 'tool_crashed', message: outcomes.tool_crashed.message }],
+    )
+    assert.equal((await bench.job()).state, 'parked')
+  })
+
+  test('what is wrong with the file is not tried again; a retry by its owner is', async () => {
+    let good = false
+    const bench = openBench(async (task) => {
+      if (!good) throw new MediaError('undecodable', 'moov not found')
+      return await bench.storeOutput(task)
+    })
+    await bench.accept()
+    bench.startWorker()
+    await bench.after(10_000)
+    assert.deepEqual([(await bench.record()).status, (await bench.record()).attempts], ['failed', 1])
+    good = true
+    await bench.library.retry('ada', 'm1')
+    await bench.after(1_000)
+    const record = await bench.record()
+    assert.equal(record.processed_s3_url, 's3://processed/m1/v2/jpeg-1600.jpg')
+    assert.equal(record.error, null)
+    await assert.rejects(bench.library.retry('ada', 'm1'), { code: 'wrong_state' })
+  })
+
+  test('a retry without raw bytes is refused', async () => {
+    const bench = openBench(async () => {
+      throw new MediaError('undecodable', '')
+    })
+    await bench.accept()
+    bench.startWorker()
+    await bench.after(1_000)
+    await bench.objects.remove(raw)
+    await assert.rejects(bench.library.retry('ada', 'm1'), { code: 'raw_expired' })
+  })
+
+  test('progress is seen while it works, and the lease outlives its first length', async () => {
+    const bench = openBench(async (task) => {
+      for (let percent = 0; percent <= 100; percent += 10) {
+        task.onProgress(percent)
+        await bench.clock.sleep(10_000, task.signal)
+      }
+      return await bench.storeOutput(task)
+    })
+    await bench.accept()
+    bench.startWorker()
+    bench.startSweeper()
+    await bench.after(55_000)
+    assert.equal((await bench.library.get('ada', 'm1')).progress, 50)
+    assert.equal((await bench.record()).version, 2)
+    await bench.after(100_000)
+    const { status, attempts } = await bench.record()
+    assert.deepEqual([status, attempts], ['processed', 1])
+  })
+
+  test('a stop hands back what does not finish in time, and the attempt is not counted', async () => {
+    const bench = openBench(async (task) => {
+      await bench.clock.sleep(3_600_000, task.signal)
+      return await bench.storeOutput(task)
+    })
+    await bench.accept()
+    const worker = bench.startWorker()
+    await bench.after(5_000)
+    assert.equal(worker.running(), 1)
+    const stopped = worker.stop()
+    await bench.after(11_000)
+    await stopped
+    const job = await bench.job()
+    assert.deepEqual([job.state, job.attempts, (await bench.record()).status], ['queued', 0, 'processing'])
+    assert.equal((await bench.queue.depth()).tasks, 1)
+  })
+
+  test('a job that kills its workers is given up', async () => {
+    const bench = openBench(() => assert.fail('never runs to here'))
+    await bench.accept()
+    for (let crash = 0; crash < 3; crash++) {
+      const claim = await claimJob('m1.process', { metadata: bench.metadata, now: bench.clock.now(), leaseMs: 30_000 })
+      assert.equal(claim?.job.token, crash + 1)
+      bench.clock.skip(30_000)
+    }
+    bench.startWorker()
+    await bench.after(1_000)
+    const record = await bench.record()
+    assert.deepEqual([record.status, record.error?.code], ['failed', 'gave_up'])
+  })
+
+  test('one claim wins; a late worker changes nothing and clears its own outputs away', async () => {
+    const bench = openBench(async (task) => {
+      const result = await bench.storeOutput(task)
+      if (task.token > 1) return result
+      // Stopped dead for longer than its lease, like a laptop that slept.
+      bench.clock.skip(60_000)
+      const other = await claimJob('m1.process', { metadata: bench.metadata, now: bench.clock.now(), leaseMs: 30_000 })
+      assert.equal(other?.job.token, 2)
+      return result
+    })
+    await bench.accept()
+    const now = bench.clock.now()
+    bench.startWorker()
+    await bench.after(1_000)
+    assert.deepEqual([(await bench.record()).status, (await bench.job()).token], ['processing', 2])
+    assert.deepEqual(bench.objects.addresses(), ['s3://temp/m1.png'])
+    const claims = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        claimJob('m1.process', { metadata: bench.metadata, now: now + day, leaseMs: 30_000 }),
+      ),
+    )
+    assert.equal(claims.filter((claim) => claim !== null).length, 1)
+  })
+
+  test('a deleted media stops its job, and the purge leaves no byte even of a straggler', async () => {
+    const bench = openBench(async (task) => {
+      await bench.clock.sleep(20_000, task.signal)
+      return await bench.storeOutput(task)
+    })
+    await bench.accept()
+    bench.startWorker()
+    bench.startSweeper()
+    await bench.after(5_000)
+    await bench.library.remove('ada', 'm1')
+    await assert.rejects(bench.library.get('ada', 'm1'), { code: 'not_found' })
+    await bench.after(20_000)
+    assert.deepEqual(bench.objects.addresses(), [])
+    await bench.storeOutput({
+      record: await bench.record(),
+      token: 1,
+      signal: AbortSignal.abort(),
+      onProgress: () => {},
+    })
+    await bench.after(60_000)
+    assert.deepEqual(bench.objects.addresses(), [])
+    const record = await bench.record()
+    assert.deepEqual([record.status, record.title, record.temp_s3_url], ['deleted', '', null])
+    assert.equal((await bench.job('purge')).state, 'done')
+    await bench.library.remove('ada', 'm1')
+  })
+
+  test('outputs of attempts that did not win go after a day', async () => {
+    const bench = openBench((task) => bench.storeOutput(task))
+    await bench.accept()
+    await claimJob('m1.process', { metadata: bench.metadata, now: bench.clock.now(), leaseMs: 30_000 })
+    await bench.storeOutput({
+      record: await bench.record(),
+      token: 1,
+      signal: AbortSignal.abort(),
+      onProgress: () => {},
+    })
+    bench.startWorker()
+    bench.startSweeper()
+    await bench.after(120_000)
+    const version = (n: number) => `s3://processed/m1/v${n}/jpeg-1600.jpg`
+    assert.deepEqual(bench.objects.addresses(), ['s3://temp/m1.png', version(1), version(2)])
+    bench.clock.skip(day)
+    await bench.after(60_000)
+    assert.deepEqual(bench.objects.addresses(), ['s3://temp/m1.png', version(2)])
+  })
+
+  test('the sweeper wakes a job whose wake-up was never sent', async () => {
+    const bench = openBench((task) => bench.storeOutput(task))
+    await bench.accept()
+    for await (const delivery of bench.queue.receive('tasks', new AbortController().signal)) {
+      await delivery.acknowledge()
+      break
+    }
+    bench.startWorker()
+    bench.startSweeper()
+    await bench.after(3_000)
+    assert.equal((await bench.record()).status, 'uploaded')
+    await bench.after(5_000)
+    assert.equal((await bench.record()).status, 'processed')
+  })
+
+  test('pauses double to five minutes, half of them chance', () => {
+    assert.deepEqual(
+      [pauseAfter(1, 0), pauseAfter(1, 1), pauseAfter(3, 0.5), pauseAfter(20, 1)],
+      [1_000, 2_000, 6_000, 300_000],
+    )
+  })
+})
