@@ -1,0 +1,18 @@
+import { type Static, Type } from 'typebox'
+import { Problem } from './problem.ts'
+
+export const Alive = Type.Object({ status: Type.Literal('ok') }, { $id: 'Alive', additionalProperties: false })
+export type Alive = Static<typeof Alive>
+
+const Checks = Type.Record(Type.String(), Type.Enum(['ok', 'failed', 'timed_out']), {
+  description: 'Each thing the service stands on, by name.',
+})
+
+export const Ready = Type.Object(
+  { status: Type.Literal('ready'), checks: Checks },
+  { $id: 'Ready', additionalProperties: false },
+)
+export type Ready = Static<typeof Ready>
+
+export const NotReady = Type.Object({ ...Problem.properties, checks: Checks }, { $id: 'NotReady' })
+export type NotReady = Static<typeof NotReady>

@@ -1,0 +1,23 @@
+import type { Log } from '../media/log.ts'
+import type { App } from './deps.ts'
+
+/** One line a request. The query stays out of it: it may hold a signature or a token. */
+export function logAccess(app: App, log: Log): void {
+  app.addHook('onResponse', async (request, reply) => {
+    log.info(
+      {
+        request_id: request.id,
+        method: request.method,
+        path: request.url.replace(/[?#].*/s, '').slice(0, 500),
+        status: reply.statusCode,
+        ms: Math.round(reply.elapsedTime),
+        ip: request.ip,
+        ...(request.caller ? { user_id: request.caller.user_id } : {}),
+      },
+      'request',
+    )
+  })
+  app.addHook('onRequestAbort', async (request) => {
+    log.info({ request_id: request.id, method: request.method }, 'the client went away')
+  })
+}

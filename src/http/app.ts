@@ -1,0 +1,85 @@
+import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import { type FastifyHttpOptions, fastify } from 'fastify'
+import { logAccess } from './access.ts'
+import { closeGently, continueLate } from './bodies.ts'
+import type { App, AppDeps } from './deps.ts'
+import { demandIdentity, guardEntrance } from './entrance.ts'
+import { openIdentity } from './identity.ts'
+import { collectOpenApi } from './openapi.ts'
+import { answerOtherMethods, refuse, refuseRaw, refuseWithProblems } from './refusals.ts'
+import { docsRoutes } from './routes/docs.ts'
+import { downloadRoutes } from './routes/download.ts'
+import { edgeRoutes } from './routes/edge.ts'
+import { eventRoutes } from './routes/events.ts'
+import { healthRoutes } from './routes/health.ts'
+import { homeRoutes } from './routes/home.ts'
+import { mediaRoutes } from './routes/media.ts'
+import { uploadRoutes } from './routes/upload.ts'
+import { readTls } from './tls.ts'
+
+export type { App, AppDeps } from './deps.ts'
+
+/** Bytes of a JSON body. */
+const bodyLimit = 64 * 1024
+/** Milliseconds in which the head of a request must have come. */
+const headersTime = 60_000
+/** Milliseconds after which a connection on which nothing moves is closed. */
+const silenceTime = 120_000
+
+/**
+ * The doors, ready to listen. What it was handed stays its giver's to close.
+ * @throws Error when certificates or API keys cannot be read.
+ */
+export async function buildApp(deps: AppDeps): Promise<App> {
+  const { settings, log, clock } = deps
+  const identify = await openIdentity(settings, clock)
+  const app: App = fastify(await optionsOf(deps)).withTypeProvider<TypeBoxTypeProvider>()
+  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  // The projection says what goes out, and a test holds it to the contract.
+  app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  logAccess(app, log)
+  guardEntrance(app, deps)
+  continueLate(app)
+  closeGently(app, clock)
+  refuseWithProblems(app, log)
+  const openApi = await collectOpenApi(app, settings, deps.publicUrl)
+  const answerOthers = answerOtherMethods(app)
+  homeRoutes(app, deps)
+  healthRoutes(app, deps)
+  docsRoutes(app, openApi)
+  if (deps.edge) edgeRoutes(app, deps.edge)
+  await app.register(async (api: App) => {
+    demandIdentity(api, identify)
+    mediaRoutes(api, deps)
+    eventRoutes(api, deps)
+    downloadRoutes(api, deps)
+    await api.register(async (uploads: App) => await uploadRoutes(uploads, deps))
+  })
+  answerOthers()
+  await app.ready()
+  return app
+}
+
+async function optionsOf({ settings, log, chance }: AppDeps): Promise<FastifyHttpOptions<App['server']>> {
+  const tls = await readTls(settings)
+  const { trustProxy } = settings
+  const options = {
+    logger: false,
+    bodyLimit,
+    connectionTimeout: silenceTime,
+    http: { headersTimeout: headersTime },
+    genReqId: () => chance.uuid(),
+    requestIdHeader: false as const,
+    trustProxy: typeof trustProxy === 'boolean' ? trustProxy : [...trustProxy],
+    // Ours answers with a problem.
+    return503OnClosing: false,
+    frameworkErrors: (thrown, request, reply) => {
+      refuse({ thrown, request, reply, log })
+    },
+    clientErrorHandler: (error, socket) => refuseRaw(error, socket, chance.uuid()),
+  } satisfies FastifyHttpOptions<App['server']>
+  if (!tls) return options
+  // HTTP/2 is told apart in the handshake; its compatible API is the same to every route.
+  const secure = { ...options, http2: true, https: { ...tls, allowHTTP1: true, headersTimeout: headersTime } }
+  return secure as unknown as FastifyHttpOptions<App['server']>
+}

@@ -1,0 +1,100 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { openStore } from '../embedded/store.ts'
+import { openLibrary } from '../library/library.ts'
+import { isoTime, systemChance, systemClock } from '../media/clock.ts'
+import { newJob } from '../media/jobs.ts'
+import { silentLog } from '../media/log.ts'
+import { type MediaPatch, newRecord } from '../media/record.ts'
+import { parseSettings } from '../media/setting.ts'
+import { openMetadata } from '../metadata/open.ts'
+import { metadataSettings } from '../metadata/settings.ts'
+import { openLive } from '../notices/live.ts'
+import { openFilesystemObjects } from '../objects/filesystem.ts'
+import { openQueue } from '../queue/open.ts'
+import { queueSettings } from '../queue/settings.ts'
+import { type AppDeps, buildApp } from './app.ts'
+import { httpSettings } from './settings.ts'
+
+/** Not a test: the doors on the real embedded engines, for the tests beside this file. */
+
+export type Kit = Awaited<ReturnType<typeof openKit>>
+
+/** @param change what a test wants otherwise; `env` is the environment that the settings are read from. */
+export async function openKit(change: Partial<AppDeps> & { env?: Record<string, string> } = {}) {
+  const { env = {}, ...deps } = change
+  const folder = await mkdtemp(join(tmpdir(), 'http-'))
+  const clock = systemClock
+  const store = await openStore({ path: join(folder, 'media.sqlite') })
+  const metadata = await openMetadata(parseSettings(metadataSettings, {}), { store })
+  const queue = await openQueue(parseSettings(queueSettings, {}), { store, clock })
+  const objects = await openFilesystemObjects({ root: join(folder, 'objects'), clock })
+  const settings = parseSettings(httpSettings, env)
+  const live = openLive({ metadata, clock, log: silentLog, interval: 20 })
+  let url = 'http://127.0.0.1:8080'
+
+  const app = await buildApp({
+    settings,
+    publicUrl: () => settings.publicUrl ?? url,
+    library: openLibrary({ metadata, objects, queue, clock, log: silentLog }),
+    formDoor: { receive: async () => Promise.reject(new Error('this test has no form door')) },
+    formLimit: 1_000_000,
+    downloads: { download: async () => Promise.reject(new Error('this test has no downloads')) },
+    live,
+    readiness: { metadata: async () => await metadata.ping(), objects: async () => await objects.ping() },
+    log: silentLog,
+    clock,
+    chance: systemChance,
+    ...deps,
+  })
+
+  /** Puts a media into the metadata as a door would, and returns its name. */
+  async function addMedia(patch: MediaPatch & { user_id?: string } = {}): Promise<string> {
+    const { user_id = 'local', ...fields } = patch
+    const media_id = systemChance.uuid()
+    const now = clock.now()
+    await metadata.commit({
+      media_id,
+      expect: { absent: true },
+      create: newRecord({
+        media_id,
+        user_id,
+        title: 'Mountain Adventure',
+        media_type: 'video',
+        upload_time: isoTime(now),
+        status: 'uploaded',
+        ...fields,
+      }),
+      jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane: 'tasks', now }) }],
+      events: [{ type: 'media.uploaded', at: isoTime(now) }],
+    })
+    return media_id
+  }
+
+  return {
+    app,
+    metadata,
+    objects,
+    queue,
+    live,
+    clock,
+    folder,
+    addMedia,
+    /** Listens on a free port; the address, without a slash. */
+    async listen(): Promise<string> {
+      await app.listen({ host: '127.0.0.1', port: 0 })
+      const { port } = app.server.address() as AddressInfo
+      url = `${settings.tlsCertFile ? 'https' : 'http'}://127.0.0.1:${port}`
+      return url
+    },
+    async [Symbol.asyncDispose]() {
+      live.close()
+      await app.close()
+      await Promise.all([metadata.close(), queue.close(), objects.close()])
+      await store.close()
+      await rm(folder, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,77 @@
+import { MediaError } from '../media/errors.ts'
+import { isLoopback } from './identity.ts'
+
+/**
+ * Keeps foreign web pages out. A page can make its visitor's browser call loopback, under a name of its own that
+ * resolves there (DNS rebinding: the Host is foreign) or across origins (Origin or Sec-Fetch-Site say so).
+ */
+export interface Caution {
+  publicUrl: () => string
+  corsOrigins: readonly string[]
+}
+
+/** What a request says of where it comes from. `host` and `protocol` as the client saw them. */
+export interface Provenance {
+  method: string
+  protocol: string
+  host: string
+  headers: Record<string, string | string[] | undefined>
+}
+
+/** @throws MediaError `foreign_host`: the name is neither loopback nor PUBLIC_URL's. */
+export function checkHost({ publicUrl }: Pick<Caution, 'publicUrl'>, { host }: Pick<Provenance, 'host'>): void {
+  // The port may be another: a forwarded port is still this machine, and rebinding needs a name.
+  const name = nameOf(host)
+  if (name !== null && (isLoopback(name) || name === new URL(publicUrl()).hostname)) return
+  throw new MediaError('foreign_host', `host ${JSON.stringify(host.slice(0, 200))}`)
+}
+
+function nameOf(host: string): string | null {
+  if (!/^(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+)(:\d{1,5})?$/.test(host)) return null
+  return host.replace(/:\d{1,5}$/, '').toLowerCase()
+}
+
+/**
+ * The origin that may read the answer across origins, or null when the request is not across origins.
+ * @throws MediaError `foreign_origin`
+ */
+export function checkOrigin(caution: Caution, { method, protocol, host, headers }: Provenance): string | null {
+  const { origin } = headers
+  if (origin === undefined) {
+    if (headers['sec-fetch-site'] === 'cross-site' && !isFollowedLink(method, headers)) {
+      throw new MediaError('foreign_origin', 'a page of another site, by Sec-Fetch-Site')
+    }
+    return null
+  }
+  if (typeof origin === 'string') {
+    if (origin === `${protocol}://${host}` || origin === caution.publicUrl()) return null
+    if (caution.corsOrigins.includes(origin)) return origin
+  }
+  throw new MediaError('foreign_origin', `origin ${JSON.stringify(String(origin).slice(0, 200))}`)
+}
+
+/**
+ * A link somebody clicked on another site, which fills a whole tab: that page learns nothing of the answer, and GET
+ * changes nothing. Frames, pictures and scripts of other sites stay out.
+ */
+function isFollowedLink(method: string, headers: Provenance['headers']): boolean {
+  const reads = method === 'GET' || method === 'HEAD'
+  return reads && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document'
+}
+
+/** The headers of an answer to an allowed origin. */
+export function corsHeaders(origin: string): Record<string, string> {
+  return {
+    'access-control-allow-origin': origin,
+    'access-control-expose-headers': 'Location, ETag, Retry-After, X-Request-Id, Allow',
+  }
+}
+
+/** The headers of an answer to a preflight. */
+export function preflightHeaders(): Record<string, string> {
+  return {
+    'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
+    'access-control-allow-headers': 'Authorization, Content-Type, Accept, Idempotency-Key, Last-Event-ID',
+    'access-control-max-age': '600',
+  }
+}

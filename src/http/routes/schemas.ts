@@ -1,0 +1,31 @@
+import type { TSchema } from 'typebox'
+import { Type } from 'typebox'
+import { Problem } from '../../../contract/problem.ts'
+import type { ErrorCode } from '../../media/errors.ts'
+import { answers } from '../errors.ts'
+
+/** The refusals a route documents, by status, each naming its codes. */
+export function refusals(...codes: ErrorCode[]): Record<number, TSchema> {
+  const always: ErrorCode[] = ['foreign_host', 'foreign_origin', 'unavailable', 'internal']
+  const byStatus = new Map<number, ErrorCode[]>()
+  for (const code of [...codes, ...always]) {
+    const { status } = answers[code]
+    byStatus.set(status, [...(byStatus.get(status) ?? []), code])
+  }
+  return Object.fromEntries(
+    [...byStatus].map(([status, named]) => [
+      status,
+      describeContent(`Codes: ${named.map((code) => `\`${code}\``).join(', ')}.`, 'application/problem+json', Problem),
+    ]),
+  )
+}
+
+/** A response of another media type than JSON; the shape is what @fastify/swagger reads. */
+export function describeContent(description: string, contentType: string, schema: TSchema): TSchema {
+  return Type.Unsafe({ description, content: { [contentType]: { schema } } })
+}
+
+/** A response without a body. */
+export function empty(description: string): TSchema {
+  return Type.Null({ description })
+}
