@@ -1,0 +1,128 @@
+import { createHash, type Hash } from 'node:crypto'
+import { isMainThread, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads'
+
+/**
+ * MD5 off the main thread. Buffers are shared, not copied: the disk and the hash read the same bytes at the same time.
+ * MD5 because an S3 ETag is one; it protects nothing here.
+ */
+export interface Hashing {
+  /** A new hash on the least busy thread. */
+  begin(): StreamHash
+  close(): Promise<void>
+}
+
+export interface StreamHash {
+  /** Resolves when the bytes have been read; until then they must not change. */
+  update(bytes: SharedBytes): Promise<void>
+  /** Lower-case hexadecimal. Ends the hash. */
+  digest(): Promise<string>
+  /** Ends the hash without a result. */
+  drop(): void
+}
+
+export type SharedBytes = Uint8Array<SharedArrayBuffer>
+
+type Request = { stream: number; bytes?: SharedBytes; end?: 'digest' | 'drop' }
+type Reply = string | null
+
+const role = 'md5'
+const threadLimit = 2
+
+/** At most two threads, started when first needed. */
+export function openHashing(): Hashing {
+  const threads: HashThread[] = []
+  let streams = 0
+
+  function leastBusy(): HashThread {
+    const dead = threads.findIndex((thread) => thread.ended())
+    if (dead >= 0) threads.splice(dead, 1)
+    const idle = threads.find((thread) => thread.load === 0)
+    if (idle) return idle
+    if (threads.length < threadLimit) threads.push(startThread())
+    return threads.reduce((a, b) => (b.load < a.load ? b : a))
+  }
+
+  return {
+    begin: () => {
+      const thread = leastBusy()
+      const stream = ++streams
+      thread.load++
+      return {
+        update: async (bytes) => {
+          await thread.ask({ stream, bytes })
+        },
+        digest: async () => {
+          thread.load--
+          return (await thread.ask({ stream, end: 'digest' })) ?? ''
+        },
+        drop: () => {
+          thread.load--
+          thread.ask({ stream, end: 'drop' }).catch(() => {})
+        },
+      }
+    },
+    close: async () => {
+      await Promise.all(threads.splice(0).map((thread) => thread.stop()))
+    },
+  }
+}
+
+interface HashThread {
+  /** Hashes not ended. */
+  load: number
+  ask(request: Request): Promise<Reply>
+  ended(): boolean
+  stop(): Promise<void>
+}
+
+function startThread(): HashThread {
+  const worker = new Worker(new URL(import.meta.url), {
+    workerData: { role },
+    // It holds hashes and no bytes of its own.
+    resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
+  })
+  // The thread answers in the order of the questions.
+  const waiting: { resolve: (reply: Reply) => void; reject: (error: Error) => void }[] = []
+  let failure: Error | null = null
+
+  function fail(error: Error): void {
+    failure ??= error
+    for (const one of waiting.splice(0)) one.reject(error)
+  }
+  worker.on('message', (reply: Reply) => {
+    waiting.shift()?.resolve(reply)
+    if (waiting.length === 0) worker.unref()
+  })
+  worker.on('error', fail)
+  worker.on('exit', () => fail(new Error('the hash thread has ended')))
+  worker.unref()
+
+  return {
+    load: 0,
+    ask: (request) =>
+      new Promise((resolve, reject) => {
+        if (failure) return reject(failure)
+        waiting.push({ resolve, reject })
+        worker.ref()
+        worker.postMessage(request)
+      }),
+    ended: () => failure !== null,
+    stop: async () => {
+      await worker.terminate()
+    },
+  }
+}
+
+/** The thread's side. */
+function serve(port: MessagePort): void {
+  const hashes = new Map<number, Hash>()
+  port.on('message', ({ stream, bytes, end }: Request) => {
+    const hash = hashes.get(stream) ?? createHash('md5')
+    hashes.set(stream, hash)
+    if (bytes) hash.update(bytes)
+    if (end) hashes.delete(stream)
+    port.postMessage(end === 'digest' ? hash.digest('hex') : null)
+  })
+}
+
+if (!isMainThread && parentPort && (workerData as { role?: unknown } | null)?.role === role) serve(parentPort)

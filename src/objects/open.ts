@@ -1,0 +1,20 @@
+import { join } from 'node:path'
+import type { Clock } from '../media/clock.ts'
+import { openFilesystemObjects } from './filesystem.ts'
+import type { ObjectStore } from './port.ts'
+import type { ObjectsSettings } from './settings.ts'
+
+/** Opens the driver that the settings name. What it can do besides is asked by `hasLocalFiles` and `isExpiring`. */
+export async function openObjects(
+  settings: ObjectsSettings,
+  { dataDir, clock }: { dataDir: string; clock: Clock },
+): Promise<ObjectStore> {
+  switch (settings.driver) {
+    case 'filesystem':
+      return await openFilesystemObjects({
+        root: join(dataDir, 'objects'),
+        clock,
+        hashing: settings.filesystemEtag === 'md5' ? 'md5' : 'off',
+      })
+  }
+}
