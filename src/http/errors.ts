@@ -71,6 +71,11 @@ export const answers: Record<ErrorCode, Answer> = {
     detail: 'The uploaded bytes are no longer kept, so they cannot be processed again. Upload them again.',
   },
   conflict: { status: 409, title: 'Conflict', detail: 'Somebody changed it at the same time. Read it and try again.' },
+  precondition_failed: {
+    status: 412,
+    title: 'Precondition failed',
+    detail: 'What is there is not what the conditions of the request name.',
+  },
   too_large: {
     status: 413,
     title: 'Too large',

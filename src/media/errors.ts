@@ -21,6 +21,7 @@ export const errorCodes = [
   'not_ready',
   'raw_expired',
   'conflict',
+  'precondition_failed',
   'too_large',
   'unsupported_media',
   'title_missing',

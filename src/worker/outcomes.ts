@@ -84,6 +84,7 @@ export const outcomes: Record<ErrorCode, Outcome> = {
   file_missing: notOfJobs,
   file_empty: notOfJobs,
   invalid_request: notOfJobs,
+  precondition_failed: notOfJobs,
   range_not_satisfiable: notOfJobs,
 }
 
