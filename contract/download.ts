@@ -23,6 +23,6 @@ export const Download = Type.Object(
     file_size: nullable(Type.Integer({ minimum: 0, description: 'Bytes.' })),
     filename: Type.String(),
   },
-  { $id: 'Download', additionalProperties: false, description: 'A signed address of one rendition.' },
+  { title: 'Download', additionalProperties: false, description: 'A signed address of one rendition.' },
 )
 export type Download = Static<typeof Download>

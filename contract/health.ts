@@ -1,7 +1,7 @@
 import { type Static, Type } from 'typebox'
 import { Problem } from './problem.ts'
 
-export const Alive = Type.Object({ status: Type.Literal('ok') }, { $id: 'Alive', additionalProperties: false })
+export const Alive = Type.Object({ status: Type.Literal('ok') }, { title: 'Alive', additionalProperties: false })
 export type Alive = Static<typeof Alive>
 
 const Checks = Type.Record(Type.String(), Type.Enum(['ok', 'failed', 'timed_out']), {
@@ -10,9 +10,9 @@ const Checks = Type.Record(Type.String(), Type.Enum(['ok', 'failed', 'timed_out'
 
 export const Ready = Type.Object(
   { status: Type.Literal('ready'), checks: Checks },
-  { $id: 'Ready', additionalProperties: false },
+  { title: 'Ready', additionalProperties: false },
 )
 export type Ready = Static<typeof Ready>
 
-export const NotReady = Type.Object({ ...Problem.properties, checks: Checks }, { $id: 'NotReady' })
+export const NotReady = Type.Object({ ...Problem.properties, checks: Checks }, { title: 'NotReady' })
 export type NotReady = Static<typeof NotReady>

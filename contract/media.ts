@@ -32,7 +32,7 @@ export const Rendition = Type.Object(
     bitrate: nullable(Type.Integer({ minimum: 0, description: 'Bits per second; null for pictures.' })),
     duration: Seconds,
   },
-  { $id: 'Rendition', additionalProperties: false, description: 'An output that can be asked for by name.' },
+  { title: 'Rendition', additionalProperties: false, description: 'An output that can be asked for by name.' },
 )
 export type Rendition = Static<typeof Rendition>
 
@@ -82,7 +82,7 @@ export const Media = Type.Object(
     renditions: Type.Array(Rendition),
     checksum: nullable(Type.String({ description: '`sha256:…` of the raw upload.' })),
   },
-  { $id: 'Media', additionalProperties: false, description: 'The media record.' },
+  { title: 'Media', additionalProperties: false, description: 'The media record.' },
 )
 export type Media = Static<typeof Media>
 
@@ -91,7 +91,7 @@ export const MediaPage = Type.Object(
     items: Type.Array(Media),
     next_cursor: nullable(Type.String({ description: 'Give it back as `cursor` for the next page; null at the end.' })),
   },
-  { $id: 'MediaPage', additionalProperties: false, description: 'Newest first.' },
+  { title: 'MediaPage', additionalProperties: false, description: 'Newest first.' },
 )
 export type MediaPage = Static<typeof MediaPage>
 

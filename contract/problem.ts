@@ -10,6 +10,6 @@ export const Problem = Type.Object(
     code: Type.String({ description: 'Stable; decide by this.' }),
     request_id: Type.String({ description: 'Names the request in the log.' }),
   },
-  { $id: 'Problem', description: 'Why a request was refused.' },
+  { title: 'Problem', description: 'Why a request was refused.' },
 )
 export type Problem = Static<typeof Problem>

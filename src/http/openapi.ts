@@ -37,7 +37,8 @@ type Json = Record<string, unknown>
 /** Names the schemas that have a name, and says which routes ask for identity. */
 function finish(collected: object, secured: boolean): object {
   const schemas: Record<string, unknown> = {}
-  const document = nameSchemas(collected, schemas) as Json & { paths: Record<string, Json>; components: Json }
+  const document = { ...collected } as Json & { paths: Record<string, Json>; components: Json }
+  document.paths = nameSchemas(document.paths, schemas) as typeof document.paths
   if (secured) {
     for (const [path, operations] of Object.entries(document.paths)) {
       if (!path.startsWith('/api/')) continue
@@ -48,13 +49,12 @@ function finish(collected: object, secured: boolean): object {
   return document
 }
 
-/** Replaces each schema with a `$id` by a reference to one definition of it. */
+/** Replaces each schema that the contract gives a title by a reference to one definition of it. */
 function nameSchemas(value: unknown, named: Record<string, unknown>): unknown {
   if (Array.isArray(value)) return value.map((one) => nameSchemas(one, named))
   if (typeof value !== 'object' || value === null) return value
-  const { $id, ...rest } = value as Json
-  const copy = Object.fromEntries(Object.entries(rest).map(([key, one]) => [key, nameSchemas(one, named)]))
-  if (typeof $id !== 'string') return copy
-  named[$id] = copy
-  return { $ref: `#/components/schemas/${$id}` }
+  const copy: Json = Object.fromEntries(Object.entries(value).map(([key, one]) => [key, nameSchemas(one, named)]))
+  if (typeof copy.title !== 'string' || copy.type !== 'object') return copy
+  named[copy.title] = copy
+  return { $ref: `#/components/schemas/${copy.title}` }
 }

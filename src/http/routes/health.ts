@@ -4,7 +4,7 @@ import { MediaError } from '../../media/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { answers, problemOf } from '../errors.ts'
 import { sendProblem } from '../refusals.ts'
-import { describeContent } from './schemas.ts'
+import { describeContent, refusals } from './schemas.ts'
 
 const tags = ['health']
 /** Milliseconds a check may take. */
@@ -18,7 +18,12 @@ export function healthRoutes(app: App, { readiness, clock, log }: Deps): void {
   app.get(
     '/healthz',
     {
-      schema: { tags, operationId: 'isAlive', summary: 'Whether the process answers', response: { 200: Alive } },
+      schema: {
+        tags,
+        operationId: 'isAlive',
+        summary: 'Whether the process answers',
+        response: { 200: Alive, ...refusals() },
+      },
     },
     async () => ({ status: 'ok' as const }),
   )
@@ -31,6 +36,7 @@ export function healthRoutes(app: App, { readiness, clock, log }: Deps): void {
         operationId: 'isReady',
         summary: 'Whether uploads would be accepted',
         response: {
+          ...refusals(),
           200: Ready,
           503: describeContent('Not ready; `checks` says why.', 'application/problem+json', NotReady),
         },
