@@ -1,0 +1,145 @@
+import { extname } from 'node:path'
+import { type Clock, isoTime } from '../media/clock.ts'
+import { MediaError } from '../media/errors.ts'
+import { parseS3Url } from '../media/locations.ts'
+import type { MediaRecord, Rendition } from '../media/record.ts'
+import type { Metadata } from '../metadata/port.ts'
+import { contentDisposition, type Disposition, encodeValue, saveName } from './disposition.ts'
+import type { Signer } from './signer.ts'
+
+export interface DownloadRequest {
+  user_id: string
+  media_id: string
+  /** A name out of `renditions`, or `thumbnail`; without it that of `processed_s3_url`. */
+  rendition?: string | undefined
+  /** Seconds that the address lives, 1–604 800. */
+  expires_in?: number | undefined
+  /** With it the address tells browsers to show or to save the file, under its name. */
+  disposition?: Disposition | undefined
+}
+
+export interface Download {
+  /** Signed for exactly this file; needs no header. */
+  url: string
+  /** ISO 8601. */
+  expires_at: string
+  content_type: string
+  /** Bytes; null where the record does not say. */
+  file_size: number | null
+  /** A name to save it under, safe on every system. */
+  filename: string
+}
+
+export interface Downloads {
+  /**
+   * A signed address of one rendition.
+   * @throws MediaError `not_found` for an unknown, deleted or foreign media, `rendition_not_found`, `not_ready` before
+   * anything can be played, `wrong_state` when processing has failed, `invalid_request` for a lifetime out of bounds.
+   */
+  download(request: DownloadRequest): Promise<Download>
+}
+
+interface DownloadOptions {
+  metadata: Metadata
+  signer: Pick<Signer, 'signUrl'>
+  /** The processed bucket, which lies at `baseUrl`. */
+  bucket: string
+  /** `CDN_BASE_URL`, without a slash at the end. */
+  baseUrl: string
+  clock: Clock
+  /** Lifetime when none is asked for. Default: an hour. */
+  urlSeconds?: number
+}
+
+const longestLife = 604_800
+
+export function openDownloads(options: DownloadOptions): Downloads {
+  const { metadata, signer, bucket, baseUrl, clock, urlSeconds = 3_600 } = options
+
+  return {
+    async download({ user_id, media_id, rendition, expires_in = urlSeconds, disposition }) {
+      if (!Number.isInteger(expires_in) || expires_in < 1 || expires_in > longestLife) {
+        const detail = `expires_in takes seconds, 1–${longestLife}.`
+        throw new MediaError('invalid_request', `a lifetime of ${expires_in} s`, { detail })
+      }
+      const record = await metadata.get(media_id)
+      if (!record || record.user_id !== user_id || record.status === 'deleted') {
+        throw new MediaError('not_found', `no media ${media_id} of ${user_id}`)
+      }
+      const file = chooseFile(record, rendition)
+      const ref = parseS3Url(file.s3_url)
+      if (ref.bucket !== bucket) throw new MediaError('internal', `${file.s3_url} is not in the delivered bucket`)
+      const filename = nameOf(record, file, ref.key)
+      const expires = Math.floor(clock.now() / 1_000) + expires_in
+      const query = disposition
+        ? `?response-content-disposition=${encodeValue(contentDisposition(disposition, filename))}`
+        : ''
+      return {
+        url: signer.signUrl(`${baseUrl}/${ref.key}${query}`, { expires }),
+        expires_at: isoTime(expires * 1_000),
+        content_type: file.content_type,
+        file_size: file.file_size,
+        filename,
+      }
+    },
+  }
+}
+
+type File = Pick<Rendition, 's3_url' | 'content_type'> & { name: string | null; file_size: number | null }
+
+/** The file that was asked for, or why there is none. */
+function chooseFile(record: MediaRecord, name: string | undefined): File {
+  const { renditions, playable, processed_s3_url } = record
+  if (playable) {
+    const found = name === undefined ? at(renditions, processed_s3_url) : named(record, name)
+    if (found) return found
+  }
+  throw absence(record, name)
+}
+
+function named({ renditions, thumbnail_s3_url }: MediaRecord, name: string): File | null {
+  const found = renditions.find((one) => one.name === name)
+  return found ?? (name === 'thumbnail' ? at(renditions, thumbnail_s3_url) : null)
+}
+
+function at(renditions: readonly Rendition[], s3_url: string | null): File | null {
+  if (s3_url === null) return null
+  const found = renditions.find((one) => one.s3_url === s3_url)
+  return found ?? { s3_url, name: null, content_type: typeOf(s3_url), file_size: null }
+}
+
+function absence({ status, playable, media_id, error, renditions }: MediaRecord, name: string | undefined): MediaError {
+  if (status === 'processed' && name !== undefined) {
+    const has = renditions.map((one) => one.name).join(', ')
+    const detail = `The media has no rendition "${name}". It has: ${has || 'none'}.`
+    return new MediaError('rendition_not_found', `${media_id} has no rendition of this name`, { detail })
+  }
+  if (status === 'failed') {
+    const detail = `Processing has failed: ${error?.message ?? 'no reason is known.'} Retry it, or upload another file.`
+    return new MediaError('wrong_state', `${media_id} has failed`, { detail })
+  }
+  const detail = playable ? `The rendition "${name}" is not made yet: wait for the status "processed".` : undefined
+  return new MediaError('not_ready', `${media_id} is ${status}`, detail === undefined ? {} : { detail })
+}
+
+/** After the title, or else the uploaded file; the rendition's own extension; its name when it is not the main one. */
+function nameOf(record: MediaRecord, { name, s3_url }: File, key: string): string {
+  const { title, filename, processed_s3_url } = record
+  const extension = extname(key).slice(1) || 'bin'
+  const uploaded = extname(filename ?? '').slice(1)
+  const main = saveName(title.trim() || filename || 'media', extension, uploaded === '' ? [] : [uploaded])
+  if (s3_url === processed_s3_url || name === null) return main
+  return `${main.slice(0, -extension.length - 1)}-${name}.${extension}`
+}
+
+const types: Record<string, string> = {
+  '.mp4': 'video/mp4',
+  '.m4a': 'audio/mp4',
+  '.jpg': 'image/jpeg',
+  '.png': 'image/png',
+  '.webp': 'image/webp',
+}
+
+function typeOf(s3_url: string): string {
+  return types[extname(s3_url)] ?? 'application/octet-stream'
+}

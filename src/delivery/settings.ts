@@ -1,0 +1,48 @@
+import { integer, list, oneOf, optionalText, type SettingsOf } from '../media/setting.ts'
+
+export const deliverySettings = {
+  driver: oneOf('CDN_DRIVER', ['edge'], {
+    default: 'edge',
+    summary: 'Who delivers outputs: the embedded edge.',
+  }),
+  baseUrl: optionalText('CDN_BASE_URL', {
+    takes: 'an address, `https://cdn.example.com`',
+    shownDefault: '`{PUBLIC_URL}/cdn`',
+    summary: 'What signed addresses start with, as readers see it: behind a proxy, the proxy’s.',
+  }),
+  keyPairId: optionalText('CDN_KEY_PAIR_ID', {
+    takes: 'letters and digits',
+    shownDefault: 'derived from the public key',
+    summary: 'The name of our key in signed addresses; with CloudFront, the public key’s ID.',
+  }),
+  privateKeyFile: optionalText('CDN_PRIVATE_KEY_FILE', {
+    takes: 'a PEM file',
+    shownDefault: 'made on first start in `{DATA_DIR}/keys`',
+    summary: 'The key that signs addresses: ECDSA P-256 or RSA, 2048 bits or more.',
+  }),
+  publicKeyFiles: list('CDN_PUBLIC_KEY_FILES', {
+    default: '',
+    takes: 'PEM files, separated by commas, each as `path` or `key-pair-id=path`',
+    summary:
+      'Further keys whose signatures the edge accepts, so that keys change without a gap. Set without `CDN_PRIVATE_KEY_FILE`, this process verifies and never signs.',
+  }),
+  hash: oneOf('CDN_HASH', ['SHA1', 'SHA256'], {
+    default: 'SHA1',
+    summary: 'What signatures hash with. CloudFront takes both and assumes SHA-1.',
+  }),
+  urlSeconds: integer('CDN_URL_SECONDS', {
+    min: 1,
+    max: 604_800,
+    unit: 'seconds',
+    default: '3600',
+    summary: 'How long a signed address lives when the caller does not say.',
+  }),
+  memoryBytes: integer('EDGE_MEMORY_BYTES', {
+    min: 0,
+    max: 1_099_511_627_776,
+    unit: 'bytes',
+    default: '67108864',
+    summary: 'Memory in which the edge keeps small files (up to 256 KiB each).',
+  }),
+}
+export type DeliverySettings = SettingsOf<typeof deliverySettings>

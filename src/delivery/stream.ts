@@ -1,0 +1,120 @@
+import { type FileHandle, open } from 'node:fs/promises'
+import type { ServerResponse } from 'node:http'
+import { constants, type Http2ServerResponse } from 'node:http2'
+import { MediaError } from '../media/errors.ts'
+import type { ObjectRef } from '../media/locations.ts'
+import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
+import type { ByteRange } from './range.ts'
+
+export type Reply = ServerResponse | Http2ServerResponse
+
+export interface Streaming {
+  objects: ObjectStore
+  ref: ObjectRef
+  /** Of the whole object. */
+  size: number
+  range: ByteRange
+  /** Aborted when the reader has gone or may read no more. */
+  signal: AbortSignal
+}
+
+/** Where the bytes of an object come from; opened before the head of the reply is sent, so that a failure can be told. */
+export interface Source {
+  /** Writes the range to `reply` as fast as the reader takes it. */
+  send(reply: Reply): Promise<void>
+  close(): Promise<void>
+}
+
+/** Reads and writes of one reply that are under way together. */
+const buffersEach = 3
+const largestBuffer = 1024 * 1024
+const smallestBuffer = 16 * 1024
+/** All replies together; many slow readers get small buffers. */
+const buffersInAll = 96 * 1024 * 1024
+let sending = 0
+
+/** @throws MediaError `not_found` when the object is not there (any more). */
+export async function openSource(streaming: Streaming): Promise<Source> {
+  const { objects, ref, size, range, signal } = streaming
+  const path = hasLocalFiles(objects) ? await objects.pathOf(ref) : null
+  if (path !== null) return await openFile(path, { size, range, signal })
+  const { body } = await objects.get(ref, { range, signal })
+  return {
+    send: async (reply) => {
+      for await (const chunk of body) await written(reply, chunk, signal)
+    },
+    close: async () => {
+      await body[Symbol.asyncIterator]().return?.()
+    },
+  }
+}
+
+async function openFile(path: string, part: Pick<Streaming, 'size' | 'range' | 'signal'>): Promise<Source> {
+  const handle = await open(path, 'r').catch((cause) => {
+    throw new MediaError(cause.code === 'ENOENT' ? 'not_found' : 'unavailable', 'cannot open an object', { cause })
+  })
+  return {
+    send: async (reply) => await sendFile(handle, reply, part),
+    close: async () => await handle.close(),
+  }
+}
+
+/** Three buffers in turn: one is filled while two are on their way. A buffer is filled again when the system has taken its bytes. */
+async function sendFile(handle: FileHandle, reply: Reply, part: Pick<Streaming, 'range' | 'signal'>): Promise<void> {
+  const { range, signal } = part
+  const buffers: Buffer[] = []
+  const pending: (Promise<void> | undefined)[] = []
+  let position = range.start
+  sending += 1
+  try {
+    for (let turn = 0; position <= range.end; turn = (turn + 1) % buffersEach) {
+      await pending[turn]
+      const bytes = fitting(buffers[turn])
+      buffers[turn] = bytes
+      const wanted = Math.min(bytes.length, range.end + 1 - position)
+      const { bytesRead } = await handle.read(bytes, 0, wanted, position)
+      if (bytesRead === 0) throw new MediaError('unavailable', 'an object has shrunk while it was read')
+      signal.throwIfAborted()
+      position += bytesRead
+      const write = written(reply, bytes.subarray(0, bytesRead), signal)
+      write.catch(() => {})
+      pending[turn] = write
+    }
+    await Promise.all(pending)
+  } finally {
+    sending -= 1
+  }
+}
+
+/** The buffer again, or one of the size that befits the number of replies under way. */
+function fitting(buffer: Buffer | undefined): Buffer {
+  const share = buffersInAll / buffersEach / Math.max(sending, 1)
+  const size = Math.max(smallestBuffer, Math.min(largestBuffer, 2 ** Math.floor(Math.log2(share))))
+  return buffer?.length === size ? buffer : Buffer.allocUnsafeSlow(size)
+}
+
+/** Resolves when the system has taken the bytes; rejects when it will not. */
+function written(reply: Reply, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+  const { promise, resolve, reject } = Promise.withResolvers<void>()
+  const onAbort = () => reject(signal.reason)
+  signal.addEventListener('abort', onAbort, { once: true })
+  const onWritten = (error?: Error | null) => {
+    signal.removeEventListener('abort', onAbort)
+    if (error) reject(error)
+    else resolve()
+  }
+  // The two kinds of reply declare this method apart, so the union cannot be called.
+  ;(reply as ServerResponse).write(bytes, onWritten)
+  return promise
+}
+
+/** Ends a reply in the middle, also what lies in the system's buffers where that can be: the reader sees that it is cut. */
+export function cutReply(reply: Reply): void {
+  if ('stream' in reply) {
+    reply.stream?.close(constants.NGHTTP2_CANCEL)
+    return
+  }
+  const { socket } = reply
+  if (socket && !('encrypted' in socket)) socket.resetAndDestroy()
+  else reply.destroy()
+}
