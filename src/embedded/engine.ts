@@ -1,7 +1,7 @@
 import { closeSync, fsyncSync, mkdirSync, openSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { DatabaseSync, type StatementSync } from 'node:sqlite'
-import { type ErrorCode, MediaError } from '../media/errors.ts'
+import { type ErrorCode, isStorageFull, MediaError } from '../media/errors.ts'
 import { migrate } from './migrations.ts'
 
 export type Value = string | number | bigint | null | Uint8Array
@@ -137,9 +137,9 @@ const lockPause = 50
 
 /** A process that has just been killed may hold its lock for a moment longer. */
 function openOwned(path: string): DatabaseSync {
-  makeFolder(dirname(path))
   for (let tries = 1; ; tries++) {
     try {
+      makeFolder(dirname(path))
       const db = openDatabase(path)
       syncFolder(dirname(path))
       return db
@@ -193,9 +193,9 @@ function ownedElsewhere(path: string, cause: unknown): MediaError {
 }
 
 function explainOpening(path: string, cause: unknown): MediaError {
-  if (cause instanceof MediaError) return cause
-  const { code, message } = failureOf(cause)
-  return new MediaError(code === 'internal' ? 'unavailable' : code, `cannot open ${path}: ${message}`, { cause })
+  const text = cause instanceof Error ? cause.message : String(cause)
+  const full = isStorageFull(cause) || primaryCode(cause) === codes.full
+  return new MediaError(full ? 'storage_full' : 'unavailable', `cannot open ${path}: ${text}`, { cause })
 }
 
 /** SQLite's primary result codes, https://www.sqlite.org/rescode.html */
