@@ -1,0 +1,141 @@
+import { type Chance, type Clock, isoTime } from '../media/clock.ts'
+import { MediaError } from '../media/errors.ts'
+import { laneFor, newJob } from '../media/jobs.ts'
+import { s3Url } from '../media/locations.ts'
+import type { Log } from '../media/log.ts'
+import { type MediaRecord, newRecord } from '../media/record.ts'
+import { advance } from '../media/states.ts'
+import type { Commit, Metadata } from '../metadata/port.ts'
+import type { ObjectStore, Staged } from '../objects/port.ts'
+import type { Queue } from '../queue/port.ts'
+import { displayName } from './names.ts'
+import { type Sniffed, sniff } from './sniff.ts'
+
+/** The room behind all doors: whatever way bytes come in, they become a media here. */
+export interface Intake {
+  /**
+   * Takes a file's bytes in, under no name yet. Nothing is left behind when it throws.
+   * @throws MediaError `file_empty`, `unsupported_media` as soon as the head is there, `too_large` as soon as the limit
+   * is passed; the store's `storage_full`, `unavailable`; what `source` throws; the signal's reason.
+   */
+  receive(incoming: Incoming): Promise<Received>
+  /**
+   * Makes a media of what was received: its bytes, record, job and event are durable when this resolves.
+   * @throws MediaError `storage_full`, `unavailable`: then there is no media, and no bytes but what the lifecycle removes.
+   */
+  accept(received: Received, words: { title: string }): Promise<MediaRecord>
+}
+
+export interface Incoming {
+  user_id: string
+  /** As the sender says; only for showing. */
+  filename: string | null
+  source: AsyncIterable<Uint8Array>
+  /** Bytes; the form's limit when a door has none of its own. */
+  limit?: number
+  signal: AbortSignal
+}
+
+/** Exactly one of `Intake.accept` and `discard` is to be called; `discard` after a failed `accept` does no harm. */
+export interface Received {
+  user_id: string
+  filename: string | null
+  type: Sniffed
+  staged: Staged
+  discard(): Promise<void>
+}
+
+export interface IntakePorts {
+  metadata: Metadata
+  objects: ObjectStore
+  queue: Queue
+  clock: Clock
+  chance: Chance
+  log: Log
+  /** Bucket of raw bytes. */
+  tempBucket: string
+  /** Bytes. */
+  formLimit: number
+}
+
+export function openIntake(ports: IntakePorts): Intake {
+  const { objects, queue, chance, clock, log, tempBucket, formLimit } = ports
+  return {
+    receive: async ({ user_id, filename, source, limit = formLimit, signal }) => {
+      let type: Sniffed | null = null
+      const onHead = (head: Uint8Array) => {
+        type = admit(head)
+      }
+      const staged = await objects.stage(source, { limit, signal, onHead })
+      return {
+        user_id,
+        filename: displayName(filename),
+        type: type ?? admit(new Uint8Array()),
+        staged,
+        discard: staged.discard,
+      }
+    },
+
+    accept: async (received, { title }) => {
+      const { user_id, type, staged } = received
+      const media_id = chance.uuid()
+      const ref = { bucket: tempBucket, key: `${media_id}.${type.extension}` }
+      await staged.commit(ref, { content_type: type.content_type })
+      const change = firstCommit(received, { media_id, title, temp_s3_url: s3Url(ref), now: clock.now() })
+      const record = await commitOrRemove(ports, change, () => objects.remove(ref))
+      const lane = laneFor(type.media_type, staged.size)
+      const { job_id } = newJob({ media_id, user_id, kind: 'process', lane, now: clock.now() })
+      await queue.send(lane, { job_id }).catch((error) => {
+        log.warn({ job_id, error }, 'wake-up not sent; the sweeper will')
+      })
+      return record
+    },
+  }
+}
+
+/** @throws MediaError `file_empty`, `unsupported_media` */
+function admit(head: Uint8Array): Sniffed {
+  if (head.length === 0) throw new MediaError('file_empty', 'a file without bytes')
+  const type = sniff(head)
+  if (!type) throw new MediaError('unsupported_media', 'bytes of no type that is taken')
+  return type
+}
+
+type Named = { media_id: string; title: string; temp_s3_url: string; now: number }
+
+/** Record, job and event come into being in one commit. */
+function firstCommit(
+  { user_id, filename, type, staged }: Received,
+  { media_id, title, temp_s3_url, now }: Named,
+): Commit {
+  const { media_type, content_type } = type
+  const { status, event } = advance('uploading', 'uploaded')
+  const lane = laneFor(media_type, staged.size)
+  const at = isoTime(now)
+  return {
+    media_id,
+    expect: { absent: true },
+    create: newRecord({
+      ...{ media_id, user_id, title, media_type, upload_time: at, status },
+      ...{ temp_s3_url, etag: staged.etag, file_size: staged.size, filename, content_type },
+    }),
+    jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane, now }) }],
+    events: [{ type: event, at }],
+  }
+}
+
+/** A commit may have happened though it failed: bytes are removed only when the record is known not to be there. */
+async function commitOrRemove({ metadata, log }: IntakePorts, change: Commit, removeBytes: () => Promise<void>) {
+  const { media_id, create } = change
+  try {
+    return (await metadata.commit(change)).record
+  } catch (error) {
+    const found = await metadata.get(media_id).catch(() => 'unknown' as const)
+    if (found === 'unknown') throw error
+    if (found !== null && found.user_id === create?.user_id && found.temp_s3_url === create.temp_s3_url) return found
+    if (found === null) {
+      await removeBytes().catch((cause) => log.warn({ media_id, error: cause }, 'raw bytes left to the lifecycle'))
+    }
+    throw error
+  }
+}
