@@ -1,0 +1,181 @@
+import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { availableParallelism } from 'node:os'
+import { join } from 'node:path'
+import type { Chance, Clock } from '../media/clock.ts'
+import { isStorageFull, MediaError } from '../media/errors.ts'
+import { outputPrefix, parseS3Url, s3Url } from '../media/locations.ts'
+import type { Log } from '../media/log.ts'
+import type { MediaRecord, Rendition } from '../media/record.ts'
+import type { ObjectStore } from '../objects/port.ts'
+import type { Processed, Processor, ProcessTask } from './process.ts'
+import { bringRaw, type Raw } from './raw.ts'
+import { makeAudio } from './recipes/audio.ts'
+import { makeImage } from './recipes/image.ts'
+import type { Made, Output, Workbench } from './recipes/recipe.ts'
+import { makeVideo } from './recipes/video.ts'
+import type { ProcessingSettings } from './settings.ts'
+import type { Tools } from './tools/find.ts'
+import { openPictures, type Pictures } from './tools/pictures.ts'
+import { probe } from './tools/probe.ts'
+import { type Runner, reasonOf } from './tools/run.ts'
+
+export interface ProcessorDeps {
+  objects: ObjectStore
+  runner: Runner
+  /** Null when ffmpeg is missing: then only pictures are processed, and the rest fails as `tool_missing`. */
+  tools: Tools | null
+  /** False where the sandbox is too weak for video and sound: then they fail as `sandbox_missing`. */
+  takesVideo: boolean
+  settings: ProcessingSettings
+  /** A folder of this process's own, `DATA_DIR/work`: what a crash left in it is removed. */
+  workRoot: string
+  processedBucket: string
+  clock: Clock
+  chance: Chance
+  log: Log
+}
+
+export interface OpenProcessor extends Processor {
+  /** Ends the process kept ready for the next picture; tasks are stopped by their own signals. */
+  close(): Promise<void>
+}
+
+export async function openProcessor(deps: ProcessorDeps): Promise<OpenProcessor> {
+  const { runner, workRoot, settings, chance } = deps
+  await empty(workRoot)
+  const pictures = openPictures({ runner, workRoot, memory: settings.pictureMemory, chance })
+  let active = 0
+  return {
+    close: pictures.close,
+    process: async (task) => {
+      active++
+      try {
+        // One ffmpeg thread a core when jobs queue gives 1.16 times the throughput; all cores when there is one.
+        const threads = Math.max(1, Math.floor(availableParallelism() / active))
+        return await processMedia(deps, { task, pictures, threads })
+      } catch (error) {
+        if (task.signal.aborted) throw reasonOf(task.signal)
+        if (isStorageFull(error) && !(error instanceof MediaError)) {
+          throw new MediaError('storage_full', 'no room in the working folder', { cause: error })
+        }
+        throw error
+      } finally {
+        active--
+      }
+    },
+  }
+}
+
+interface Turn {
+  task: ProcessTask
+  pictures: Pictures
+  threads: number
+}
+
+/** One media, from its raw bytes to its stored outputs. */
+async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Turn): Promise<Processed> {
+  const { objects, runner, settings, workRoot, chance, clock, log } = deps
+  const { record, signal } = task
+  const began = clock.now()
+  const folder = join(workRoot, chance.uuid())
+  const report = rising(task.onProgress)
+  try {
+    const newFolder = folderMaker(folder)
+    const inbox = await newFolder('in')
+    const raw = await bringRaw({ objects, ref: rawRef(record), path: join(inbox, 'raw'), signal })
+    report(5)
+    const onProgress = (share: number) => report(5 + 85 * share)
+    const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress }
+    const made = await follow(deps, record, bench)
+    report(90)
+    const processed = await store(deps, { task, made, raw })
+    report(100)
+    const { media_id } = record
+    log.debug({ media_id, media_type: made.media_type, ms: clock.now() - began, warnings: made.warnings }, 'media made')
+    return processed
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
+/** Chooses the recipe by what the bytes are: a picture by the door's look at them, all else by ffprobe's. */
+async function follow(deps: ProcessorDeps, record: MediaRecord, bench: Workbench): Promise<Made> {
+  if (record.media_type === 'image') return await makeImage(bench, record.content_type)
+  const { tools, takesVideo } = deps
+  if (!tools) throw new MediaError('tool_missing', 'ffmpeg is not installed')
+  if (!takesVideo) throw new MediaError('sandbox_missing', 'video and sound need bubblewrap, or SANDBOX=weak')
+  const { raw, runner, newFolder, signal } = bench
+  const folder = await newFolder('probe')
+  const facts = await probe({ runner, ffprobe: tools.ffprobe, folder, path: raw.path, size: raw.size, signal })
+  if (facts.video) return await makeVideo({ ...bench, tools, facts }, facts.video)
+  if (facts.audio) return corrected(record, await makeAudio({ ...bench, tools, facts }, facts.audio))
+  throw new MediaError('no_streams', `a ${facts.container} file without video and sound`)
+}
+
+/** A file that looked like video at the door and holds only sound: `video/mp4` becomes `audio/mp4`. */
+function corrected({ content_type }: MediaRecord, made: Made): Made {
+  return content_type?.startsWith('video/') ? { ...made, content_type: content_type.replace('video/', 'audio/') } : made
+}
+
+function rawRef({ media_id, temp_s3_url }: MediaRecord) {
+  if (temp_s3_url === null) throw new MediaError('raw_missing', `${media_id} has no raw bytes`)
+  return parseS3Url(temp_s3_url)
+}
+
+/** Outputs lie under the attempt's own version, so that a late attempt overwrites nothing. */
+async function store(
+  { objects, processedBucket }: ProcessorDeps,
+  { task, made, raw }: { task: ProcessTask; made: Made; raw: Raw },
+): Promise<Processed> {
+  const { record, token, signal } = task
+  const prefix = outputPrefix(record.media_id, token)
+  const put = async (output: Output): Promise<Rendition> => {
+    const { name, extension, path, content_type, width, height, duration } = output
+    const ref = { bucket: processedBucket, key: `${prefix}${name}${extension}` }
+    const { size } = await stat(path)
+    const { etag } = await objects.putFile(ref, path, { content_type, signal })
+    const bitrate = duration === null || duration <= 0 ? null : Math.round((size * 8) / duration)
+    return { name, s3_url: s3Url(ref), content_type, file_size: size, etag, width, height, bitrate, duration }
+  }
+  const renditions = await Promise.all(made.outputs.map(put))
+  const urlOf = (wanted: string) => renditions.find(({ name }) => name === wanted)?.s3_url ?? null
+  return {
+    media_type: made.media_type,
+    content_type: made.content_type ?? record.content_type,
+    processed_s3_url: urlOf(made.main),
+    thumbnail_s3_url: urlOf('thumbnail'),
+    width: made.width,
+    height: made.height,
+    duration: made.duration,
+    placeholder: made.placeholder,
+    warnings: [...new Set(made.warnings)],
+    checksum: await raw.checksum,
+    renditions,
+  }
+}
+
+/** Folders for tool runs, each new and empty. */
+function folderMaker(folder: string): (name: string) => Promise<string> {
+  let count = 0
+  return async (name) => {
+    const path = join(folder, `${++count}-${name}`)
+    await mkdir(path, { recursive: true })
+    return path
+  }
+}
+
+async function empty(workRoot: string): Promise<void> {
+  await mkdir(workRoot, { recursive: true })
+  for (const name of await readdir(workRoot)) await rm(join(workRoot, name), { recursive: true, force: true })
+}
+
+/** Whole percents, each reported once and never a smaller one. */
+function rising(onProgress: (percent: number) => void): (percent: number) => void {
+  let highest = -1
+  return (percent) => {
+    const whole = Math.min(100, Math.floor(percent))
+    if (whole <= highest) return
+    highest = whole
+    onProgress(whole)
+  }
+}

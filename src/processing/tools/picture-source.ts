@@ -1,0 +1,85 @@
+import { readFile } from 'node:fs/promises'
+import { crc32, deflateSync } from 'node:zlib'
+import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp'
+import type { Size } from '../geometry.ts'
+
+/** A picture to decode, of any format we take; runs in the picture process only. */
+export interface Source extends Size {
+  /** Whether it has several frames, all to be kept. */
+  animated: boolean
+  warnings: string[]
+  /** A decode of its only or first frame. */
+  open(): Sharp
+  /** A decode of all frames. */
+  openAll(): Sharp
+}
+
+/** All frames of an animation lie in memory at once. Pixels. */
+const animationPixels = 60_000_000
+const animationFrames = 2_000
+
+/**
+ * Reads a picture's head and says how to decode it.
+ * @throws Error with `code: 'too_many_pixels'`, or what the decoder throws.
+ */
+export async function openSource(path: string, given: { maxPixels: number; isSvg: boolean }): Promise<Source> {
+  const { maxPixels, isSvg } = given
+  // Bytes without an address: a drawing cannot refer to files beside it.
+  const input = isSvg ? await readFile(path) : path
+  // A picture cut short is refused; what decoders merely warn of is not.
+  const options = { limitInputPixels: maxPixels, failOn: 'error' } satisfies SharpOptions
+  const metadata = await sharp(input, { ...options, limitInputPixels: false }).metadata()
+  const size = uprightSize(metadata)
+  if (size.width * size.height > maxPixels) throw tooManyPixels(size)
+
+  if (metadata.format === 'heif' && metadata.compression === 'hevc')
+    return await openHeic(path, maxPixels, metadata.icc)
+  const frames = isAnimation(metadata) ? (metadata.pages ?? 1) : 1
+  const tooMany = frames > animationFrames || frames * size.width * size.height > Math.min(animationPixels, maxPixels)
+  return {
+    ...size,
+    animated: frames > 1 && !tooMany,
+    warnings: frames > 1 && tooMany ? ['animation_dropped'] : [],
+    open: () => sharp(input, options),
+    openAll: () => sharp(input, { ...options, animated: true }),
+  }
+}
+
+function isAnimation({ format, pages }: Metadata): boolean {
+  return (format === 'gif' || format === 'webp') && (pages ?? 1) > 1
+}
+
+function uprightSize({ width, height, pageHeight, autoOrient }: Metadata): Size {
+  if (pageHeight) return { width, height: pageHeight }
+  return { width: autoOrient?.width ?? width, height: autoOrient?.height ?? height }
+}
+
+/** sharp reads no HEVC: libheif does, which turns the picture upright by itself and leaves its colours as they are. */
+async function openHeic(path: string, maxPixels: number, profile: Buffer | undefined): Promise<Source> {
+  const { default: decode } = await import('heic-decode')
+  const { width, height, data } = await decode({ buffer: await readFile(path) })
+  if (width * height > maxPixels) throw tooManyPixels({ width, height })
+  const raw = { width, height, channels: 4 as const }
+  const pixels = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
+  const still = await sharp(pixels, { raw, limitInputPixels: false })
+    .removeAlpha()
+    .png({ compressionLevel: 0 })
+    .toBuffer()
+  const input = profile ? withProfile(still, profile) : still
+  const open = () => sharp(input, { limitInputPixels: maxPixels })
+  return { width, height, animated: false, warnings: [], open, openAll: open }
+}
+
+/** A PNG with a colour profile: the chunk `iCCP` goes right behind the head, which ends at byte 33. */
+function withProfile(png: Buffer, profile: Buffer): Buffer {
+  const body = Buffer.concat([Buffer.from('iCCPprofile\0\0', 'latin1'), deflateSync(profile)])
+  const chunk = Buffer.alloc(body.length + 8)
+  chunk.writeUInt32BE(body.length - 4, 0)
+  body.copy(chunk, 4)
+  chunk.writeUInt32BE(crc32(body), chunk.length - 4)
+  return Buffer.concat([png.subarray(0, 33), chunk, png.subarray(33)])
+}
+
+function tooManyPixels({ width, height }: Size): Error {
+  return Object.assign(new Error(`${width} × ${height} are too many pixels`), { code: 'too_many_pixels' })
+}

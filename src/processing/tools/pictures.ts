@@ -1,0 +1,145 @@
+import { existsSync } from 'node:fs'
+import { copyFile, link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { Chance } from '../../media/clock.ts'
+import { codeOf, type ErrorCode, MediaError } from '../../media/errors.ts'
+import type { PictureReply, PictureTask } from './pictures-child.ts'
+import type { Runner, Running } from './run.ts'
+import { packagesFolder } from './sandbox.ts'
+
+/** Makes pictures, each in a child process of its own that is gone afterwards. */
+export interface Pictures {
+  /**
+   * Makes outputs from one picture, into `folder`, all from one decode.
+   * @throws MediaError `undecodable`, `too_many_pixels`, or what `Runner.run` throws.
+   */
+  make(order: PictureOrder): Promise<MadePictures>
+  close(): Promise<void>
+}
+
+export interface PictureOrder extends PictureTask {
+  /** The picture: a file, or its bytes. */
+  source: { path: string } | { bytes: string }
+  /** Where the outputs go. */
+  folder: string
+  signal: AbortSignal
+}
+
+export type MadePictures = Omit<Extract<PictureReply, { ok: true }>, 'ok'>
+
+/** A started child with its folders, waiting for its one picture. */
+interface Spare {
+  folder: string
+  running: Running
+  over: boolean
+}
+
+const seconds = 60
+const fileBytes = 256 * 1024 ** 2
+
+/** `workRoot` is a folder of its own; `memory` is in MiB. */
+export function openPictures(deps: { runner: Runner; workRoot: string; memory: number; chance: Chance }): Pictures {
+  const { runner, workRoot, memory, chance } = deps
+  let closed = false
+  // Started before its picture is there, so that nobody waits for Node and sharp to load.
+  let next: Promise<Spare> | null = null
+
+  async function start(): Promise<Spare> {
+    const folder = join(workRoot, `picture-${chance.uuid()}`)
+    const [inbox, outbox] = [join(folder, 'in'), join(folder, 'out')]
+    await mkdir(inbox, { recursive: true })
+    await mkdir(outbox)
+    const running = runner.start({
+      program: process.execPath,
+      args: ['--max-old-space-size=256', '--disable-warning=ExperimentalWarning', childFile, join(inbox, 'raw')],
+      folder: outbox,
+      reads: [inbox, ...childReads()],
+      limits: { memory: memory * 1024 ** 2, seconds, fileBytes, fewAddresses: false, niceness: 10 },
+    })
+    const spare = { folder, running, over: false }
+    const end = () => {
+      spare.over = true
+    }
+    running.finished.then(end, end)
+    return spare
+  }
+
+  function prepare(): void {
+    if (closed || next) return
+    next = start()
+    next.catch(() => {}) // whoever takes it sees the error
+  }
+
+  async function take(): Promise<Spare> {
+    const waiting = await next?.catch(() => null)
+    next = null
+    if (waiting && !waiting.over) return waiting
+    if (waiting) await dismiss(waiting)
+    return await start()
+  }
+
+  prepare()
+  return {
+    make: async ({ source, folder, signal, ...task }) => {
+      const spare = await take()
+      try {
+        await bring(source, join(spare.folder, 'in', 'raw'))
+        spare.running.begin(JSON.stringify(task), signal)
+        const made = readReply(await spare.running.finished)
+        for (const { file } of made.outputs) await rename(join(spare.folder, 'out', file), join(folder, file))
+        return made
+      } finally {
+        await dismiss(spare)
+        prepare()
+      }
+    },
+    close: async () => {
+      closed = true
+      const spare = await next?.catch(() => null)
+      if (spare) await dismiss(spare)
+    },
+  }
+}
+
+async function dismiss({ running, folder }: Spare): Promise<void> {
+  running.kill()
+  await running.finished.catch(() => {})
+  await rm(folder, { recursive: true, force: true })
+}
+
+async function bring(source: PictureOrder['source'], path: string): Promise<void> {
+  if ('bytes' in source) await writeFile(path, source.bytes)
+  else await link(source.path, path).catch(() => copyFile(source.path, path))
+}
+
+function readReply({ exitCode, stdout, stderr }: Awaited<Running['finished']>): MadePictures {
+  const said = stdout.toString('utf8')
+  if (exitCode !== 0 || said === '')
+    throw new MediaError('tool_crashed', `the picture process ended with ${exitCode}: ${stderr}`)
+  const reply = JSON.parse(said) as PictureReply
+  if (!reply.ok) throw new MediaError(codeFrom(reply.code), reply.message)
+  return reply
+}
+
+/** The child has read hostile bytes: what it says is not believed to be one of our codes. */
+function codeFrom(said: string): ErrorCode {
+  const known: readonly ErrorCode[] = [
+    'undecodable',
+    'too_many_pixels',
+    'memory_exceeded',
+    'output_too_large',
+    'storage_full',
+  ]
+  return known.find((code) => code === said) ?? codeOf(null)
+}
+
+const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
+const childFile = fileURLToPath(new URL(`./pictures-child${extension}`, import.meta.url))
+
+/** What the child's own program is made of. */
+function childReads(): string[] {
+  const own = ['../', '../../../package.json'].map((path) => fileURLToPath(new URL(path, import.meta.url)))
+  const packages = packagesFolder(fileURLToPath(import.meta.resolve('sharp')))
+  return [...own, packages, process.execPath].filter(existsSync)
+}
