@@ -40,7 +40,7 @@ export interface Downloads {
 }
 
 interface DownloadOptions {
-  metadata: Metadata
+  metadata: Pick<Metadata, 'get'>
   signer: Pick<Signer, 'signUrl'>
   /** The processed bucket, which lies at `baseUrl`. */
   bucket: string
