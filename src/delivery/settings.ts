@@ -1,20 +1,41 @@
-import { integer, list, oneOf, optionalText, type SettingsOf } from '../media/setting.ts'
+import { integer, list, oneOf, optionalText, type Setting, type SettingsOf } from '../media/setting.ts'
+
+/** Without a slash at the end; signed addresses continue it byte by byte, so it is taken as it is written. */
+const baseUrl: Setting<string | undefined> = {
+  ...optionalText('CDN_BASE_URL', {
+    takes: 'an http(s):// address without query, such as `https://cdn.example.com`',
+    shownDefault: '`{PUBLIC_URL}/cdn`',
+    summary: 'What signed addresses start with, as readers see it: behind a proxy, the proxy’s.',
+  }),
+  parse: (value) => {
+    const written = value.replace(/\/+$/, '')
+    const { href, protocol, search, hash, username } = new URL(written)
+    const plain = /^https?:$/.test(protocol) && search === '' && hash === '' && username === ''
+    // A browser would write another one differently, and its signature would not fit.
+    if (!plain || href.replace(/\/+$/, '') !== written) throw new Error('not a plain address')
+    return written
+  },
+}
+
+const keyPairId: Setting<string | undefined> = {
+  ...optionalText('CDN_KEY_PAIR_ID', {
+    takes: 'letters, digits, `-` and `_`',
+    shownDefault: 'derived from the public key',
+    summary: 'The name of our key in signed addresses; with CloudFront, the public key’s ID.',
+  }),
+  parse: (value) => {
+    if (!/^[A-Za-z0-9_-]{1,128}$/.test(value)) throw new Error('not an ID')
+    return value
+  },
+}
 
 export const deliverySettings = {
   driver: oneOf('CDN_DRIVER', ['edge'], {
     default: 'edge',
     summary: 'Who delivers outputs: the embedded edge.',
   }),
-  baseUrl: optionalText('CDN_BASE_URL', {
-    takes: 'an address, `https://cdn.example.com`',
-    shownDefault: '`{PUBLIC_URL}/cdn`',
-    summary: 'What signed addresses start with, as readers see it: behind a proxy, the proxy’s.',
-  }),
-  keyPairId: optionalText('CDN_KEY_PAIR_ID', {
-    takes: 'letters and digits',
-    shownDefault: 'derived from the public key',
-    summary: 'The name of our key in signed addresses; with CloudFront, the public key’s ID.',
-  }),
+  baseUrl,
+  keyPairId,
   privateKeyFile: optionalText('CDN_PRIVATE_KEY_FILE', {
     takes: 'a PEM file',
     shownDefault: 'made on first start in `{DATA_DIR}/keys`',
