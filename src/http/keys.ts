@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import { readFile } from 'node:fs/promises'
+import { readSettingFile } from './files.ts'
 
 /** Who asks. */
 export interface Caller {
@@ -19,7 +19,7 @@ export type FindKey = (key: string) => Caller | null
  * @throws Error naming the line that is wrong, never showing it.
  */
 export async function readKeys(path: string): Promise<FindKey> {
-  const keys = parseKeys(await readFile(path, 'utf8'))
+  const keys = parseKeys((await readSettingFile('AUTH_API_KEYS_FILE', path)).toString('utf8'))
   return (given) => {
     const hash = createHash('sha256').update(given).digest()
     // Every line is compared, so that the time says nothing of where a key stands.

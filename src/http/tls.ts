@@ -1,4 +1,4 @@
-import { readFile } from 'node:fs/promises'
+import { readSettingFile } from './files.ts'
 import type { HttpSettings } from './settings.ts'
 
 /**
@@ -13,6 +13,9 @@ export async function readTls(
   if (tlsCertFile === undefined || tlsKeyFile === undefined) {
     throw new Error('HTTPS needs both TLS_CERT_FILE and TLS_KEY_FILE. See "Settings" in README.md.')
   }
-  const [cert, key] = await Promise.all([readFile(tlsCertFile), readFile(tlsKeyFile)])
+  const [cert, key] = await Promise.all([
+    readSettingFile('TLS_CERT_FILE', tlsCertFile),
+    readSettingFile('TLS_KEY_FILE', tlsKeyFile),
+  ])
   return { cert, key }
 }
