@@ -9,7 +9,7 @@ import { promisify } from 'node:util'
 import { systemChance } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { newRecord } from '../media/record.ts'
-import type { FormDoor } from './deps.ts'
+import type { FormDoor } from '../uploads/form.ts'
 import { openKit } from './kit.test.ts'
 
 const run = promisify(execFile)

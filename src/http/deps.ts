@@ -1,13 +1,13 @@
-import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http'
-import type { Readable } from 'node:stream'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
-import type { Download } from '../../contract/download.ts'
+import type { Downloads } from '../delivery/download.ts'
 import type { Library } from '../library/library.ts'
 import type { Chance, Clock } from '../media/clock.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord } from '../media/record.ts'
 import type { Live } from '../notices/live.ts'
+import type { FormDoor } from '../uploads/form.ts'
 import type { HttpSettings } from './settings.ts'
 
 /** What the doors stand on; `wiring.ts` hands it over. */
@@ -28,25 +28,6 @@ export interface AppDeps {
   log: Log
   clock: Clock
   chance: Chance
-}
-
-export interface FormDoor {
-  receive(form: {
-    headers: IncomingHttpHeaders
-    body: Readable
-    user_id: string
-    signal: AbortSignal
-  }): Promise<MediaRecord>
-}
-
-export interface Downloads {
-  download(asked: {
-    user_id: string
-    media_id: string
-    rendition?: string
-    expires_in?: number
-    disposition?: 'inline' | 'attachment'
-  }): Promise<Download>
 }
 
 export type EdgeHandler = (req: IncomingMessage, res: ServerResponse) => void | Promise<void>

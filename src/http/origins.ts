@@ -22,7 +22,7 @@ export interface Provenance {
 export function checkHost({ publicUrl }: Pick<Caution, 'publicUrl'>, { host }: Pick<Provenance, 'host'>): void {
   // The port may be another: a forwarded port is still this machine, and rebinding needs a name.
   const name = nameOf(host)
-  if (name !== null && (isLoopback(name) || name === new URL(publicUrl()).hostname)) return
+  if (name !== null && (isLoopback(name) || name === URL.parse(publicUrl())?.hostname)) return
   throw new MediaError('foreign_host', `host ${JSON.stringify(host.slice(0, 200))}`)
 }
 

@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { newRecord } from '../media/record.ts'
-import type { FormDoor } from './deps.ts'
+import type { FormDoor } from '../uploads/form.ts'
 import { openKit } from './kit.test.ts'
 import { readTls } from './tls.ts'
 
