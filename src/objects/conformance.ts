@@ -266,6 +266,17 @@ export function describeObjects(name: string, { open, exceptions = {} }: Objects
         const bytes = randomBytes(1000)
         await assert.rejects(store.stage(stuck(), { signal: stop.signal }), reason)
       }
+      const never = () =>
+        (async function* (): AsyncIterable<Uint8Array> {
+          await new Promise<never>(() => {})
+          yield randomBytes(1)
+        })()
+      for (const later of [(work: () => void) => work(), setImmediate, queueMicrotask, process.nextTick]) {
+        const stop = new AbortController()
+        const refused = assert.rejects(store.stage(never(), { signal: stop.signal }), /at the start/)
+        later(() => stop.abort(new Error('at the start')))
+        await refused
+      }
       await assert.rejects(
         store.stage(pieces(randomBytes(10), 1), { signal: AbortSignal.abort(new Error('early')) }),
         /early/,

@@ -1,4 +1,5 @@
-import { type FileHandle, mkdir, open, rm, unlink } from 'node:fs/promises'
+import type { Stats } from 'node:fs'
+import { type FileHandle, mkdir, open, rm, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isStorageFull, MediaError } from '../media/errors.ts'
 
@@ -71,6 +72,13 @@ export async function unlinkIfThere(path: string): Promise<boolean> {
     if (isMissing(error)) return false
     throw error
   }
+}
+
+export async function statOf(path: string): Promise<Stats | null> {
+  return await stat(path).catch((error) => {
+    if (isMissing(error)) return null
+    throw error
+  })
 }
 
 /** For clean-up on the way out of another error, which is the one to report. */

@@ -1,7 +1,7 @@
 import { type FileHandle, open, readFile } from 'node:fs/promises'
 import { MediaError } from '../media/errors.ts'
 import { type ObjectRef, s3Url } from '../media/locations.ts'
-import { closeQuietly, isMissing, storing } from './files.ts'
+import { closeQuietly, isMissing, statOf, storing } from './files.ts'
 import type { Place } from './keys.ts'
 import type { GetOptions, StoredObject } from './port.ts'
 
@@ -41,10 +41,11 @@ export async function openObject(ref: ObjectRef, place: Place): Promise<OpenObje
   if (!handle) return null
   try {
     const sidecar = await readSidecar(place)
-    // In this order: a writer unlinks the old bytes before it touches the attributes, so bytes that still have a name
-    // now are those that the attributes just read tell of.
-    const { size, nlink } = await handle.stat()
-    if (sidecar && sidecar.size === size && nlink > 0) {
+    // In this order: a writer unlinks the old bytes before it touches the attributes, so bytes that still have their
+    // name now are those that the attributes just read tell of.
+    const [opened, named] = await Promise.all([handle.stat(), statOf(place.data)])
+    const { size, ino } = opened
+    if (sidecar && sidecar.size === size && named?.ino === ino) {
       const { etag, content_type, last_modified } = sidecar
       return { handle, object: { ref, size, etag, content_type, last_modified } }
     }

@@ -39,6 +39,7 @@ export async function receive(options: ReceiveOptions): Promise<ReceivedFile> {
   const writer = openWriter(handle, options.buffers, stop.now)
   const abort = () => stop.now(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
+  if (signal?.aborted) abort() // while the file was being opened
   const iterator = source[Symbol.asyncIterator]()
   const gatherer = openGatherer(writer, options)
   try {

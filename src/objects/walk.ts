@@ -1,6 +1,6 @@
-import { readdir, rmdir, stat } from 'node:fs/promises'
+import { readdir, rmdir } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
-import { isMissing, syncFolder, unlinkIfThere } from './files.ts'
+import { isMissing, statOf, syncFolder, unlinkIfThere } from './files.ts'
 import { isName, sidecarName, sidecarOf } from './keys.ts'
 
 /** A key that has bytes, attributes or both. */
@@ -23,7 +23,11 @@ export async function* walkFiles(folder: string, from: { base: string; start: st
     if (isFolder) yield* walkFiles(path, { base: `${base}${name}/`, start: '' })
     else {
       const file = hasData ? path : join(folder, sidecarName(name))
-      yield { key: base + name, hasData, modified: async () => await modifiedAt(file) }
+      yield {
+        key: base + name,
+        hasData,
+        modified: async () => (await statOf(file))?.mtimeMs ?? Number.POSITIVE_INFINITY,
+      }
     }
   }
 }
@@ -88,12 +92,4 @@ async function readLevel(folder: string, wanted: (name: string) => boolean): Pro
   }
   const order = ({ name, isFolder }: Entry) => (isFolder ? `${name}/` : name)
   return [...found.values()].sort((a, b) => (order(a) < order(b) ? -1 : 1))
-}
-
-async function modifiedAt(path: string): Promise<number> {
-  const found = await stat(path).catch((error) => {
-    if (isMissing(error)) return null
-    throw error
-  })
-  return found?.mtimeMs ?? Number.POSITIVE_INFINITY
 }
