@@ -117,7 +117,7 @@ export const Title = Type.String({
   minLength: 1,
   maxLength: titleLimit,
   // Linear, whatever is sent.
-  pattern: '^(?!\\s*$)[^\\u0000-\\u001f\\u007f]+$',
+  pattern: '^(?!\\s*$)[^\\p{Cc}\\p{Cs}\\ufffd]+$',
   description: 'Not blank, no control characters.',
 })
 

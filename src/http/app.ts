@@ -1,4 +1,4 @@
-import { type TypeBoxTypeProvider, TypeBoxValidatorCompiler } from '@fastify/type-provider-typebox'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type FastifyHttpOptions, fastify } from 'fastify'
 import { logAccess } from './access.ts'
 import { closeGently, continueLate } from './bodies.ts'
@@ -16,6 +16,7 @@ import { homeRoutes } from './routes/home.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { uploadRoutes } from './routes/upload.ts'
 import { readTls } from './tls.ts'
+import { compileValidator } from './validation.ts'
 
 export type { App, AppDeps } from './deps.ts'
 
@@ -34,7 +35,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const { settings, log, clock } = deps
   const identify = await openIdentity(settings, clock)
   const app: App = fastify(await optionsOf(deps)).withTypeProvider<TypeBoxTypeProvider>()
-  app.setValidatorCompiler(TypeBoxValidatorCompiler)
+  app.setValidatorCompiler(compileValidator)
+  app.removeContentTypeParser('text/plain')
   // The projection says what goes out, and a test holds it to the contract.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   logAccess(app, log)

@@ -149,7 +149,9 @@ export function asMediaError(error: unknown): unknown {
   const { code, statusCode = 500, validation, validationContext = 'request' } = (error ?? {}) as FastifyProblem
   const message = error instanceof Error ? error.message : String(error)
   // A name that cannot be one names nothing.
-  if (validationContext === 'params') return new MediaError('not_found', message, { cause: error })
+  if (validationContext === 'params' || code === 'FST_ERR_MAX_PARAM_LENGTH') {
+    return new MediaError('not_found', message, { cause: error })
+  }
   if (validation) {
     return new MediaError('invalid_request', message, {
       cause: error,
