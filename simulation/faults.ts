@@ -9,11 +9,16 @@ export interface FaultRates {
   lost: number
   /** The process dies before or after the call. */
   crash: number
+  /** The whole process stands still for a while, like a laptop that sleeps, and goes on as if nothing had been. */
+  freeze: number
   /** Longest delay of a call, milliseconds. */
   delay: number
 }
 
-export const noFaults: FaultRates = { refused: 0, lost: 0, crash: 0, delay: 0 }
+export const noFaults: FaultRates = { refused: 0, lost: 0, crash: 0, freeze: 0, delay: 0 }
+
+/** Longer than leases and shorter, milliseconds. */
+const longestFreeze = 120_000
 
 /** One process of the simulated service: what runs in it stops for ever when it dies. */
 export interface Host {
@@ -28,13 +33,20 @@ const never = new Promise<never>(() => {})
 
 export function openHost(clock: Clock, random: () => number, rates: () => FaultRates): Host {
   let alive = true
-  const orNever = <T>(value: T): T | Promise<never> => (alive ? value : never)
+  let frozenUntil = 0
+
+  /** Goes on when the process does; never, once it is dead. */
+  async function orNever<T>(value: T): Promise<T> {
+    while (alive && clock.now() < frozenUntil) await clock.sleep(frozenUntil - clock.now())
+    return alive ? value : await never
+  }
 
   async function pass<T>(call: () => Promise<T>): Promise<T> {
-    const { refused, lost, crash, delay } = rates()
+    const { refused, lost, crash, freeze, delay } = rates()
+    if (random() < freeze) frozenUntil = clock.now() + random() * longestFreeze
     if (delay > 0) await hostClock.sleep(random() * delay)
     if (random() < crash / 2) alive = false
-    if (!alive) return await never
+    await orNever(undefined)
     if (random() < refused) throw new MediaError('unavailable', 'simulated: the engine cannot be reached')
     const answer = await call()
     if (random() < crash / 2) alive = false

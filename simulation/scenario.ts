@@ -54,7 +54,13 @@ interface World {
 export async function runScenario(seed: number, log: Log = silentLog): Promise<Aftermath> {
   const world = await openWorld(seed, log)
   const { clock, random } = world
-  world.rates = { refused: random() * 0.08, lost: random() * 0.08, crash: random() * 0.004, delay: random() * 400 }
+  world.rates = {
+    refused: random() * 0.08,
+    lost: random() * 0.08,
+    crash: random() * 0.004,
+    freeze: random() * 0.004,
+    delay: random() * 400,
+  }
   const users = Promise.all([playUser(world), playUser(world)])
   const hosts = keepHosts(world)
   let over = false
@@ -65,15 +71,25 @@ export async function runScenario(seed: number, log: Log = silentLog): Promise<A
   const [first, second] = await users
 
   world.rates = noFaults
-  await clock.run({ until: clock.now() + 40 * minute })
+  await settleDown(world)
   // The longest pauses: tidying after a day.
   clock.skip(25 * 60 * minute)
-  await clock.run({ until: clock.now() + 5 * minute })
+  await settleDown(world)
   hosts.stop()
   const { metadata, queue, objects } = world
   const acknowledged = [...first.acknowledged, ...second.acknowledged]
   const removed = new Set([...first.removed, ...second.removed])
   return { acknowledged, removed, metadata, queue, objects, now: clock.now() }
+}
+
+/** Calm until no job is due within the hour and no wake-up waits: at most as long as the longest pauses together take. */
+async function settleDown({ clock, metadata, queue }: World): Promise<void> {
+  for (let minutes = 0; minutes < 60; minutes++) {
+    await clock.run({ until: clock.now() + minute })
+    const jobs = await metadata.dueJobs(clock.now() + 60 * minute, 1)
+    const waiting = await queue.depth()
+    if (jobs.length + waiting.tasks + waiting['tasks-long'] === 0) return
+  }
 }
 
 async function openWorld(seed: number, log: Log): Promise<World> {

@@ -1,8 +1,5 @@
 import { describe, test } from 'node:test'
-import { systemClock } from '../src/media/clock.ts'
-import { describeObjects } from '../src/objects/conformance.ts'
 import { checkAftermath } from './checks.ts'
-import { openMemoryObjects } from './objects.ts'
 import { runScenario } from './scenario.ts'
 
 /** `SIMULATION_SEEDS=1000` runs that many; `SIMULATION_SEED=42` replays one. */

@@ -20,7 +20,7 @@ async function main(argv: readonly string[]): Promise<void> {
   const role = roles.find((one) => one === word)
   if (!role) throw new Error(`"${word}" is not something to start.\n\n${usage}`)
   const config = readConfig(process.env)
-  const service = await startService(role, config)
+  const service = await startService(role, config, fail)
   process.stdout.write(service.banner)
   stopOnSignals(service, stopLimitMs + config.worker.stopSeconds * 1_000)
 }

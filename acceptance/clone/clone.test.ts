@@ -99,7 +99,8 @@ describe('a fresh clone', () => {
           },
         )
       const [upload, ...rest] = commandsOf('Try it')
-      assert.ok(upload?.includes('/api/media/upload') && rest.length >= 6, 'the README has lost its commands')
+      assert.ok(upload, 'the README has lost its first command')
+      assert.ok(rest.length >= 6, 'the README has lost commands')
       const { media_id } = JSON.parse(run(upload))
       const printed = rest.map((command) => run(command, media_id))
       assert.match(printed[0] ?? '', /"status":"processed"/)

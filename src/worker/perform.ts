@@ -1,9 +1,9 @@
 import { type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { type JobKind, type JobPatch, newJob, over } from '../media/jobs.ts'
+import { type Job, type JobKind, type JobPatch, newJob, over } from '../media/jobs.ts'
 import { outputPrefix, parseS3Url } from '../media/locations.ts'
 import { advance } from '../media/states.ts'
-import type { Commit } from '../metadata/port.ts'
+import type { Commit, JobChange } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import type { Processor } from '../processing/process.ts'
 import type { Claim } from './claim.ts'
@@ -35,7 +35,8 @@ export const performers: Record<JobKind, Perform> = { process: processMedia, pur
 
 const tidyAfter = 24 * 3_600_000
 
-async function processMedia({ record, job }: Claim, doing: Performing, attempt: Attempt): Promise<Ending> {
+async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): Promise<Ending> {
+  const { record, job } = claim
   const { objects, processor, clock } = doing
   const { token } = job
   const processed = await processor.process({ record, token, ...attempt })
@@ -47,8 +48,7 @@ async function processMedia({ record, job }: Claim, doing: Performing, attempt: 
     media: {
       expect: { status: ['processing'] },
       patch: { ...processed, status, playable: true, error: null },
-      // Only an attempt after the first can have left outputs of another version.
-      jobs: token > 1 ? [{ create: tidyJob(record, token, now) }] : [],
+      jobs: tidyLater(claim.job, now),
       events: [{ type: event, at: isoTime(now), data: { attempt: job.attempts, token } }],
     },
     after: async () => {
@@ -57,9 +57,11 @@ async function processMedia({ record, job }: Claim, doing: Performing, attempt: 
   }
 }
 
-function tidyJob({ media_id, user_id }: Claim['record'], token: number, now: number) {
+/** Attempts whose end nobody saw may have left outputs; only the first has none before it. */
+export function tidyLater({ media_id, user_id, token }: Job, now: number): JobChange[] {
+  if (token === 1) return []
   const job = newJob({ media_id, user_id, kind: 'tidy', lane: 'tasks', now, due_at: now + tidyAfter })
-  return { ...job, job_id: `${job.job_id}.${token}` }
+  return [{ create: { ...job, job_id: `${job.job_id}.${token}` } }]
 }
 
 /** Removes everything, and once more when the last lease on the media can only be over. */
@@ -87,17 +89,21 @@ async function purgeMedia(
   }
 }
 
-/** Removes the outputs of every attempt but the one that the record names. */
-async function tidyOutputs({ record }: Claim, { objects, processedBucket }: Performing): Promise<Ending> {
+/** Removes the outputs of attempts up to the job's own, but not those that the record names. */
+async function tidyOutputs({ job, record }: Claim, { objects, processedBucket }: Performing): Promise<Ending> {
   const { media_id, processed_s3_url } = record
-  const ending: Ending = { job: over, media: { expect: {} } }
-  const version = /\/v(\d+)\//.exec(processed_s3_url ?? '')?.[1]
-  if (record.status !== 'processed' || version === undefined) return ending
-  const stale = new Set<string>()
+  const last = Number(job.job_id.split('.').at(-1))
+  const winner = versionIn(processed_s3_url ?? '')
+  const stale = new Set<number>()
   for await (const { ref } of objects.list(processedBucket, `${media_id}/`)) {
-    const found = /\/v(\d+)\//.exec(ref.key)?.[1]
-    if (found !== undefined && Number(found) < Number(version)) stale.add(found)
+    const version = versionIn(ref.key)
+    if (version !== null && version <= last && version !== winner) stale.add(version)
   }
-  for (const old of stale) await objects.removePrefix(processedBucket, outputPrefix(media_id, Number(old)))
-  return ending
+  for (const version of stale) await objects.removePrefix(processedBucket, outputPrefix(media_id, version))
+  return { job: over, media: { expect: {} } }
+}
+
+function versionIn(address: string): number | null {
+  const version = /\/v(\d+)\//.exec(address)?.[1]
+  return version === undefined ? null : Number(version)
 }

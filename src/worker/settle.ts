@@ -9,7 +9,7 @@ import type { ObjectStore } from '../objects/port.ts'
 import type { Queue } from '../queue/port.ts'
 import type { Claim } from './claim.ts'
 import { outcomes, pauseAfter } from './outcomes.ts'
-import type { Ending } from './perform.ts'
+import { type Ending, tidyLater } from './perform.ts'
 
 export interface Settling {
   metadata: Metadata
@@ -59,14 +59,17 @@ export async function settle({ job }: Claim, ending: Ending, doing: Settling, si
   return true
 }
 
-/** What becomes of a job that threw: handed back, tried again later, or parked with its media `failed`. */
-export async function settleFailure(claim: Claim, error: unknown, doing: Settling): Promise<void> {
+/**
+ * What becomes of a job that threw: handed back, tried again later, or parked with its media `failed`.
+ * @param mayStand when its commit may have held though nobody saw the answer: then the outputs are not ours to remove.
+ */
+export async function settleFailure(claim: Claim, error: unknown, doing: Settling, mayStand: boolean): Promise<void> {
   const { job } = claim
   const { queue, log } = doing
   const code = codeOf(error)
   const about = { job_id: job.job_id, attempt: job.attempts, token: job.token, code, error }
   if (code !== 'interrupted') log.warn(about, 'job failed')
-  await removeOutputs(claim, doing)
+  if (!mayStand) await removeOutputs(claim, doing)
   if (code === 'lease_lost') return
   const ending = code === 'interrupted' ? handBack(claim, doing) : retryOrPark(claim, error, doing)
   const settled = await settle(claim, ending, doing)
@@ -106,7 +109,8 @@ function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, ma
   const { status, event } = advance(record.status, 'failed')
   const failure = { code, message: outcomes[code].message }
   const events = [{ type: event, at: isoTime(now), data: { ...failure, attempt: job.attempts } }]
-  return { job: parked, media: { expect: { status: ['processing'] }, patch: { status, error: failure }, events } }
+  const patch = { status, error: failure }
+  return { job: parked, media: { expect: { status: ['processing'] }, patch, jobs: tidyLater(job, now), events } }
 }
 
 /** @throws MediaError `gave_up` for a job that has killed its workers too often to be tried once more. */

@@ -88,15 +88,17 @@ async function runClaim(claim: Claim, doing: WorkerOptions & Performing & Settli
   const { job } = claim
   const lease = keepLease(job, doing)
   const signal = AbortSignal.any([lease.signal, cut])
+  let mayStand = false
   try {
     refuseEndless(job, doing.maxAttempts)
     const ending = await performers[job.kind](claim, doing, { signal, onProgress: lease.report })
-    const settled = await settle(claim, ending, doing, lease.signal)
-    if (!settled) throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its commit`)
+    mayStand = true
+    mayStand = await settle(claim, ending, doing, lease.signal)
+    if (!mayStand) throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its commit`)
     doing.log.info({ job_id: job.job_id, token: job.token, attempt: job.attempts }, 'job done')
   } catch (error) {
     // A tool that was killed by the signal throws what it likes: the signal knows why.
-    await settleFailure(claim, signal.aborted ? signal.reason : error, doing)
+    await settleFailure(claim, signal.aborted ? signal.reason : error, doing, mayStand)
   } finally {
     await lease.stop()
   }

@@ -1,0 +1,291 @@
+import { mkdir } from 'node:fs/promises'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { destination, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import type { Config } from './config.ts'
+import { openDownloads } from './delivery/download.ts'
+import { type Edge, openEdge } from './delivery/edge.ts'
+import { type DeliveryKeys, openKeys } from './delivery/keys.ts'
+import { openSigner, openVerifier } from './delivery/signer.ts'
+import { openStore } from './embedded/store.ts'
+import { buildApp } from './http/app.ts'
+import { problemOf } from './http/errors.ts'
+import { assertSafeToListen, isLoopback } from './http/identity.ts'
+import { listenStandalone } from './http/standalone.ts'
+import { openLibrary } from './library/library.ts'
+import { type Chance, type Clock, systemChance, systemClock } from './media/clock.ts'
+import { openMetadata } from './metadata/open.ts'
+import type { Metadata } from './metadata/port.ts'
+import { openLive } from './notices/live.ts'
+import { openObjects } from './objects/open.ts'
+import type { ObjectStore } from './objects/port.ts'
+import { openProcessor } from './processing/pipeline.ts'
+import type { Processor } from './processing/process.ts'
+import { findTools } from './processing/tools/find.ts'
+import { openRunner } from './processing/tools/run.ts'
+import { isVideoSafe, probeSandbox } from './processing/tools/sandbox.ts'
+import { openQueue } from './queue/open.ts'
+import type { Queue } from './queue/port.ts'
+import { openFormDoor } from './uploads/form.ts'
+import { openIntake } from './uploads/intake.ts'
+import { startSweeper } from './worker/sweeper.ts'
+import { startWorker } from './worker/worker.ts'
+
+export const roles = ['all', 'serve', 'worker', 'edge'] as const
+export type Role = (typeof roles)[number]
+
+export interface Service {
+  /** Where it listens, where the data lies, what to try: for a person. */
+  banner: string
+  /** Stops taking work, finishes or hands back what runs, closes in order. */
+  stop(): Promise<void>
+}
+
+/** What every step is given. */
+interface Site {
+  config: Config
+  clock: Clock
+  chance: Chance
+  log: Logger
+  /** Closed from the last to the first. */
+  closers: Closer[]
+}
+
+interface Closer {
+  name: string
+  close: () => Promise<void> | void
+}
+
+interface Ports {
+  metadata: Metadata
+  queue: Queue
+  objects: ObjectStore
+}
+
+/**
+ * Opens drivers, hands them to the rooms, starts what `role` asks for; closes what was opened when a step fails.
+ * @param onFatal told when the service can no longer keep its promises and the process should end.
+ */
+export async function startService(role: Role, config: Config, onFatal: (error: Error) => void): Promise<Service> {
+  assertSafeToListen({ host: config.http.host, settings: config.http })
+  if (role === 'worker') refuseLonelyWorker(config)
+  const log = openLog(config.service.logLevel)
+  const site: Site = { config, clock: systemClock, chance: systemChance, log, closers: [] }
+  const stop = () => closeAll(site)
+  try {
+    await mkdir(config.service.dataDir, { recursive: true })
+    const lines = role === 'edge' ? await startEdge(site) : await startMain(role, site, onFatal)
+    return { banner: `${lines.join('\n')}\n`, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+async function startMain(role: Role, site: Site, onFatal: (error: Error) => void): Promise<string[]> {
+  const ports = await openPorts(site, onFatal)
+  const work = role === 'serve' ? ['worker     none here: start one beside it'] : await startWork(site, ports)
+  return [...(await startApi(site, ports)), ...work]
+}
+
+async function openPorts({ config, clock, closers }: Site, onFatal: (error: Error) => void): Promise<Ports> {
+  const { dataDir } = config.service
+  const store = await openStore({ path: join(dataDir, 'metadata.db'), onFatal })
+  closers.push({ name: 'store', close: store.close })
+  const metadata = await openMetadata(config.metadata, { store })
+  closers.push({ name: 'metadata', close: metadata.close })
+  const queue = await openQueue(config.queue, { store, clock })
+  closers.push({ name: 'queue', close: queue.close })
+  const objects = await openObjects(config.objects, { dataDir, clock })
+  closers.push({ name: 'objects', close: objects.close })
+  return { metadata, queue, objects }
+}
+
+/** Worker and sweeper; what they run with, as lines for the banner. */
+async function startWork(site: Site, ports: Ports): Promise<string[]> {
+  const { config, closers } = site
+  const { tempBucket, processedBucket } = config.objects
+  const { processor, lines } = await openProcessing(site, ports.objects)
+  const shared = { ...site, ...ports, tempBucket, processedBucket }
+  const sweeper = startSweeper({ ...shared, tempDays: config.uploads.tempDays })
+  closers.push({ name: 'sweeper', close: sweeper.stop })
+  const worker = startWorker({ ...shared, ...config.worker, processor })
+  closers.push({ name: 'worker', close: worker.stop })
+  return lines
+}
+
+/** Tools, sandbox and processor, and a line on each for the operator. */
+async function openProcessing(site: Site, objects: ObjectStore): Promise<{ processor: Processor; lines: string[] }> {
+  const { config, closers, clock, log } = site
+  const { dataDir } = config.service
+  const [sandbox, found] = await Promise.all([probeSandbox(config.processing.sandbox), findTools(config.processing)])
+  const takesVideo = isVideoSafe(sandbox, { loopback: isLoopback(config.http.host) })
+  const processor = await openProcessor({
+    ...site,
+    objects,
+    runner: openRunner({ sandbox, clock }),
+    tools: found.tools,
+    takesVideo,
+    settings: config.processing,
+    workRoot: join(dataDir, 'work'),
+    processedBucket: config.objects.processedBucket,
+  })
+  closers.push({ name: 'processing', close: processor.close })
+  const { kind, reason } = sandbox
+  log.info({ sandbox: kind, reason, takesVideo, ffmpeg: found.tools?.version ?? null }, 'processing')
+  const safety = kind === 'bwrap' ? kind : `${kind}: ${reason}${takesVideo ? '' : '; video and sound are refused'}`
+  return {
+    processor,
+    lines: [`tools      ${found.problem ?? `ffmpeg ${found.tools?.version}`}`, `sandbox    ${safety}`],
+  }
+}
+
+async function startApi(site: Site, ports: Ports): Promise<string[]> {
+  const { config, clock, log, closers } = site
+  const { http, uploads, service } = config
+  const { formLimit } = uploads
+  let address = ''
+  const publicUrl = () => http.publicUrl ?? address
+  const live = openLive({ ...site, ...ports })
+  const intake = openIntake({ ...site, ...ports, formLimit, tempBucket: config.objects.tempBucket })
+  const { edge, downloads } = await openDelivery(site, ports, publicUrl)
+  const app = await buildApp({
+    ...site,
+    settings: http,
+    publicUrl,
+    library: openLibrary({ ...site, ...ports }),
+    formDoor: openFormDoor({ intake, formLimit, log }),
+    formLimit,
+    downloads,
+    live,
+    readiness: { metadata: ports.metadata.ping, queue: ports.queue.ping, objects: ports.objects.ping },
+    edge,
+    clock,
+  })
+  closers.push({ name: 'live', close: live.close }, { name: 'api', close: () => app.close() })
+  const local = await app.listen({ host: http.host, port: http.port })
+  address = http.host === '127.0.0.1' ? local : local.replace(/\/\/[^:/]+|\/\/\[.*\]/, `//${http.host}`)
+  const curl = `curl -F title="My first upload" -F file=@clip.mp4 ${publicUrl()}/api/media/upload`
+  return [
+    `Media Service is listening on ${local}`,
+    '',
+    `data       ${service.dataDir}`,
+    `docs       ${publicUrl()}/docs`,
+    `try        ${curl}`,
+  ]
+}
+
+/** Signed addresses, and the embedded edge that serves them below `/cdn`. */
+async function openDelivery(site: Site, { metadata, objects }: Ports, publicUrl: () => string) {
+  const { config, clock, closers } = site
+  const { baseUrl, hash, urlSeconds } = config.delivery
+  const keys = await openDeliveryKeys(site)
+  const bucket = config.objects.processedBucket
+  if (!keys.signing) {
+    throw new Error('CDN_PUBLIC_KEY_FILES alone can verify and not sign: the API needs CDN_PRIVATE_KEY_FILE too.')
+  }
+  const signer = openSigner({ ...keys.signing, hash })
+  const isDeleted = async (media_id: string) => ((await metadata.get(media_id))?.status ?? 'deleted') === 'deleted'
+  const cdnUrl = () => baseUrl ?? `${publicUrl()}/cdn`
+  // With PORT=0 the address is known only once the API listens, so these open with the first request.
+  const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), isDeleted }))
+  const downloads = once(() => openDownloads({ metadata, signer, bucket, baseUrl: cdnUrl(), clock, urlSeconds }))
+  closers.push({ name: 'edge', close: () => edge().close() })
+  return {
+    edge: (request: IncomingMessage, reply: ServerResponse) => edge().handle(request, reply),
+    downloads: {
+      download: (request: Parameters<ReturnType<typeof downloads>['download']>[0]) => downloads().download(request),
+    },
+  }
+}
+
+function openDeliveryKeys({ config, chance }: Site): Promise<DeliveryKeys> {
+  const { keyPairId, privateKeyFile, publicKeyFiles } = config.delivery
+  const folder = join(config.service.dataDir, 'keys')
+  return openKeys({ folder, privateKeyFile, publicKeyFiles, keyPairId, secret: chance.secret })
+}
+
+interface EdgeGiven {
+  objects: ObjectStore
+  keys: DeliveryKeys
+  publicBaseUrl: string
+  isDeleted?: (media_id: string) => Promise<boolean>
+}
+
+function openSiteEdge({ config, clock, log }: Site, { keys, ...given }: EdgeGiven): Edge {
+  return openEdge({
+    ...given,
+    bucket: config.objects.processedBucket,
+    verifier: openVerifier(keys.publicKeys),
+    clock,
+    log,
+    basePath: '/cdn',
+    problemOf: (error) => problemOf(error, ''),
+    memoryBytes: config.delivery.memoryBytes,
+  })
+}
+
+/** The edge in a process of its own, over the same objects: it needs public keys and no metadata. */
+async function startEdge(site: Site): Promise<string[]> {
+  const { config, clock, closers } = site
+  const objects = await openObjects(config.objects, { dataDir: config.service.dataDir, clock })
+  closers.push({ name: 'objects', close: objects.close })
+  const keys = await openDeliveryKeys(site)
+  let address = ''
+  const edge = once(() =>
+    openSiteEdge(site, { objects, keys, publicBaseUrl: config.delivery.baseUrl ?? `${address}/cdn` }),
+  )
+  const server = await listenStandalone(config.http, (request, reply) => void edge().handle(request, reply))
+  closers.push({ name: 'edge', close: () => edge().close() }, { name: 'server', close: server.close })
+  address = config.http.publicUrl ?? server.address
+  return [`Edge is listening on ${server.address}`]
+}
+
+/** Embedded engines live in one process: a worker beside it would see nothing of them. */
+function refuseLonelyWorker({ metadata, queue, objects }: Config): void {
+  const shared: string[] = []
+  if (metadata.driver === 'embedded') shared.push('METADATA_DRIVER')
+  if (queue.driver === 'embedded') shared.push('QUEUE_DRIVER')
+  if (objects.driver === 'filesystem') shared.push('OBJECTS_DRIVER')
+  if (shared.length === 0) return
+  throw new Error(
+    `A worker of its own needs engines that several processes share: set ${shared.join(', ')}. ` +
+      'On the embedded engines `npm start` runs the worker beside the API.',
+  )
+}
+
+/** JSON lines on standard error. */
+function openLog(level: Config['service']['logLevel']): Logger {
+  const serializers = { error: stdSerializers.err }
+  return pino(
+    { level, base: null, serializers, timestamp: stdTimeFunctions.isoTime },
+    destination({ dest: 2, sync: true }),
+  )
+}
+
+/** Longest that closing one room may take, beside what the worker may. Milliseconds. */
+const closeLimit = 10_000
+
+/** From the last opened to the first, each within its limit: one that hangs does not keep the others open. */
+async function closeAll({ closers, config, clock, log }: Site): Promise<void> {
+  for (const { name, close } of closers.splice(0).reverse()) {
+    const patience = new AbortController()
+    const limit = closeLimit + (name === 'worker' ? config.worker.stopSeconds * 1_000 : 0)
+    const late = clock.sleep(limit, patience.signal).then(
+      () => log.warn({ room: name }, 'did not close in time'),
+      () => {},
+    )
+    const closed = Promise.resolve(close()).catch((error) => log.warn({ room: name, error }, 'did not close cleanly'))
+    await Promise.race([closed, late])
+    patience.abort()
+  }
+}
+
+/** Opened when first asked for. */
+function once<T>(open: () => T): () => T {
+  let opened: { value: T } | undefined
+  return () => {
+    opened ??= { value: open() }
+    return opened.value
+  }
+}
