@@ -1,0 +1,105 @@
+import assert from 'node:assert/strict'
+import { Compile } from 'typebox/compile'
+
+/** Asks a target, and holds each answer to what its own /openapi.json promises. */
+export interface Judge {
+  ask(method: string, path: string, init?: Omit<RequestInit, 'method'>): Promise<Answer>
+  /** `GET /api/media 200` for each promise that has been seen kept. */
+  seen: ReadonlySet<string>
+  /** All promises but those of refusals. */
+  promised: readonly string[]
+}
+
+export interface Answer {
+  status: number
+  headers: Headers
+  text: string
+  /** A test knows what it asked for. */
+  json: any
+}
+
+interface Content {
+  schema: object
+}
+interface Operation {
+  responses: Record<string, { content?: Record<string, Content> }>
+}
+interface Document {
+  openapi: string
+  paths: Record<string, Record<string, Operation>>
+}
+
+export async function openJudge(url: string, headers: Record<string, string> = {}): Promise<Judge> {
+  const document = (await (await fetch(`${url}/openapi.json`)).json()) as Document
+  assert.match(document.openapi, /^3\.1\./)
+  const seen = new Set<string>()
+  return {
+    seen,
+    promised: Object.entries(document.paths).flatMap(([path, operations]) =>
+      Object.entries(operations).flatMap(([method, { responses }]) =>
+        Object.keys(responses)
+          .filter((status) => Number(status) < 400)
+          .map((status) => `${method.toUpperCase()} ${path} ${status}`),
+      ),
+    ),
+    async ask(method, path, init = {}) {
+      const all = { ...headers, ...(init.headers as Record<string, string> | undefined) }
+      const response = await fetch(url + path, { redirect: 'manual', ...init, method, headers: all })
+      const text = await response.text()
+      const type = response.headers.get('content-type') ?? ''
+      const json = /json/.test(type) ? JSON.parse(text) : undefined
+      seen.add(check(document, { method, path, status: response.status, type, text, json }))
+      return { status: response.status, headers: response.headers, text, json }
+    },
+  }
+}
+
+interface Given {
+  method: string
+  path: string
+  status: number
+  type: string
+  text: string
+  json: unknown
+}
+
+/** @returns the promise that was kept. */
+function check(document: Document, { method, path, status, type, text, json }: Given): string {
+  const plain = path.replace(/\?.*/, '')
+  const template = Object.keys(document.paths)
+    .sort((a, b) => a.split('{').length - b.split('{').length)
+    .find((one) => new RegExp(`^${one.replace(/\{[^}]+\}/g, '[^/]+')}$`).test(plain))
+  const name = `${method} ${template ?? plain} ${status}`
+  const operation = template && document.paths[template]?.[method.toLowerCase()]
+  if (!operation) {
+    assert.ok(status >= 400 || method === 'OPTIONS', `${name} is not documented`)
+    return name
+  }
+  const promise = operation.responses[status]
+  assert.ok(promise, `${name} is not documented: ${text.slice(0, 300)}`)
+  const mediaType = type.split(';')[0] ?? ''
+  const content = promise.content?.[mediaType]
+  if (!promise.content) assert.equal(text, '', `${name} has a body`)
+  else assert.ok(content, `${name} is ${mediaType}, not ${Object.keys(promise.content)}`)
+  if (content && json !== undefined) {
+    const errors = Compile(resolved(content.schema, document) as object).Errors(json)
+    assert.deepEqual(errors, [], `${name} is not what it promises: ${text.slice(0, 500)}`)
+  }
+  return name
+}
+
+/** A schema with its references followed: ours are no circles. */
+function resolved(schema: unknown, document: Document): unknown {
+  if (Array.isArray(schema)) return schema.map((one) => resolved(one, document))
+  if (typeof schema !== 'object' || schema === null) return schema
+  const { $ref } = schema as { $ref?: string }
+  if ($ref === undefined) {
+    return Object.fromEntries(Object.entries(schema).map(([key, one]) => [key, resolved(one, document)]))
+  }
+  const found = $ref
+    .split('/')
+    .slice(1)
+    .reduce((at: any, key) => at?.[key], document)
+  assert.ok(found, `${$ref} leads nowhere`)
+  return resolved(found, document)
+}
