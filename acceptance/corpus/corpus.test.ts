@@ -1,0 +1,153 @@
+import assert from 'node:assert/strict'
+import { createWriteStream, openAsBlob, readFileSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
+import sharp from 'sharp'
+import { openTarget, type Target } from '../target.ts'
+import { type Expectation, readExpectation } from './expectations.ts'
+import { checkOutput, type Rendition } from './outputs.ts'
+
+/**
+ * Sends every file of a corpus of real and hostile media through a running service, by HTTP only, and holds it to the
+ * line of the corpus' index. `npm run test:corpus -- path/to/corpus`, or CORPUS=path; with BASE_URL a service that runs.
+ */
+
+interface MediaRecord {
+  media_id: string
+  status: string
+  media_type: string
+  width: number | null
+  height: number | null
+  duration: number | null
+  placeholder: string | null
+  checksum: string | null
+  processed_s3_url: string | null
+  thumbnail_s3_url: string | null
+  error: { code: string; message: string } | null
+  renditions: Rendition[]
+}
+
+const corpus = process.argv[2] ?? process.env.CORPUS
+if (!corpus) throw new Error('Name the corpus: npm run test:corpus -- ../shared/corpus')
+const [, ...lines] = readFileSync(join(resolve(corpus), 'INDEX.tsv'), 'utf8')
+  .trim()
+  .split('\n')
+const perFile = { timeout: 10 * 60_000 }
+
+describe('the corpus', { concurrency: 3 }, () => {
+  let target: Target
+  let folder: string
+  before(async () => {
+    target = await openTarget()
+    folder = await mkdtemp(join(tmpdir(), 'corpus-'))
+  })
+  after(async () => {
+    const health = await fetch(`${target.url}/healthz`)
+    assert.equal(health.status, 200, 'the service stands')
+    await target.stop()
+    await rm(folder, { recursive: true, force: true })
+  })
+
+  for (const line of lines) {
+    const [file = '', , , expected = '', why = ''] = line.split('\t')
+    test(`${file}: ${expected} (${why})`, perFile, async () => {
+      const expectation = readExpectation(expected)
+      const path = join(resolve(corpus), file)
+      const sent = await upload(target.url, path)
+      if (sent === null) return assert.ok(expectation.outcomes.includes('refused'), 'refused at the door')
+      const record = await settled(target.url, sent)
+      if (record.status === 'failed') return checkFailure(record, expectation)
+      assert.equal(record.status, 'processed')
+      assert.ok(expectation.outcomes.includes('processed'), 'processed, and was to be refused')
+      await checkRecord(record, expectation)
+      await checkRenditions(record, expectation)
+    })
+  }
+
+  /** The new media's id, or null when the door refused the file as no media. */
+  async function upload(url: string, path: string): Promise<string | null> {
+    const form = new FormData()
+    form.set('title', basename(path))
+    form.set('file', await openAsBlob(path), basename(path))
+    const reply = await fetch(`${url}/api/media/upload`, { method: 'POST', body: form })
+    const body = (await reply.json()) as { media_id: string; code?: string }
+    if (reply.status === 415) {
+      assert.equal(body.code, 'unsupported_media')
+      return null
+    }
+    assert.equal(reply.status, 201, JSON.stringify(body))
+    return body.media_id
+  }
+
+  async function settled(url: string, media_id: string): Promise<MediaRecord> {
+    for (;;) {
+      const record = (await (await fetch(`${url}/api/media/${media_id}`)).json()) as MediaRecord
+      if (record.status === 'processed' || record.status === 'failed') return record
+      await sleep(100)
+    }
+  }
+
+  function checkFailure({ error }: MediaRecord, { outcomes, code }: Expectation): void {
+    assert.ok(outcomes.includes('refused'), `failed: ${JSON.stringify(error)}`)
+    assert.ok(error && error.message.length > 20, 'a message that a person understands')
+    assert.doesNotMatch(error.message, /ffmpeg|sharp|Vips|\//)
+    // The file is to blame, not the service.
+    const faults = ['undecodable', 'unsupported_media', 'no_streams', 'too_many_pixels', 'output_mismatch']
+    assert.ok(code ? error.code === code : faults.includes(error.code), error.code)
+  }
+
+  async function checkRecord(record: MediaRecord, { shown, asAudio }: Expectation): Promise<void> {
+    if (shown) assert.deepEqual({ width: record.width, height: record.height }, shown)
+    if (asAudio) assert.equal(record.media_type, 'audio')
+    assert.ok(record.placeholder && record.processed_s3_url && record.thumbnail_s3_url)
+    assert.match(record.checksum ?? '', /^sha256:[0-9a-f]{64}$/)
+    const names = record.renditions.map(({ name }) => name).toSorted()
+    if (record.media_type === 'video') assert.deepEqual(names, ['720p', 'thumbnail'])
+    if (record.media_type === 'audio') assert.deepEqual(names, ['audio', 'thumbnail'])
+    if (record.media_type === 'image') assert.match(names.join(), /^(?:jpeg-1600|png-1600),thumbnail,webp-1600$/)
+    if (record.media_type === 'image') return
+    // No claim of a header: what its main output really lasts.
+    const main = record.renditions.find(({ name }) => name === '720p' || name === 'audio')
+    assert.ok(Math.abs((record.duration ?? 0) - (main?.duration ?? -1)) < 0.1, `${record.duration} s`)
+  }
+
+  async function checkRenditions(record: MediaRecord, expectation: Expectation): Promise<void> {
+    for (const rendition of record.renditions) {
+      const path = join(folder, `${record.media_id}-${rendition.name}`)
+      await download(`${target.url}/api/media/download/${record.media_id}?rendition=${rendition.name}`, path, rendition)
+      await checkOutput(path, rendition)
+      checkShape(record, rendition)
+      const { frames } = expectation
+      if (frames !== null && rendition.name === 'webp-1600') assert.equal((await sharp(path).metadata()).pages, frames)
+      await rm(path)
+    }
+  }
+
+  async function download(url: string, path: string, rendition: Rendition): Promise<void> {
+    const reply = await fetch(url)
+    assert.equal(reply.status, 200, `${rendition.name}: ${reply.url}`)
+    assert.equal(reply.headers.get('content-type'), rendition.content_type)
+    assert.ok(reply.redirected, 'by a signed address')
+    if (reply.body) await pipeline(Readable.fromWeb(reply.body), createWriteStream(path))
+    else await writeFile(path, '')
+  }
+
+  /** Upright like its source, of the same shape, and not larger. */
+  function checkShape({ width, height, media_type }: MediaRecord, rendition: Rendition): void {
+    if (width === null || height === null || rendition.width === null || rendition.height === null) return
+    assert.ok(
+      rendition.width <= Math.max(2, width) && rendition.height <= Math.max(2, height),
+      `${rendition.name}: not enlarged`,
+    )
+    const off = Math.abs(rendition.width * height - rendition.height * width) / (Math.max(width, height) * 2)
+    assert.ok(
+      off <= 2,
+      `${rendition.name} of a ${media_type} has another shape: ${rendition.width} × ${rendition.height}`,
+    )
+  }
+})

@@ -1,0 +1,109 @@
+import assert from 'node:assert/strict'
+import { spawn } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { readFile } from 'node:fs/promises'
+import sharp from 'sharp'
+
+/** A rendition as the API tells it. */
+export interface Rendition {
+  name: string
+  content_type: string
+  file_size: number
+  etag: string
+  width: number | null
+  height: number | null
+  duration: number | null
+}
+
+/** Checks a downloaded rendition with the eyes of others: ffprobe, exiftool, sharp. */
+export async function checkOutput(path: string, rendition: Rendition): Promise<void> {
+  const bytes = await readFile(path)
+  assert.equal(bytes.length, rendition.file_size, `${rendition.name}: its size`)
+  assert.equal(createHash('md5').update(bytes).digest('hex'), rendition.etag, `${rendition.name}: its etag`)
+  await checkNothingOfTheSender(path, rendition.name)
+  if (rendition.content_type.startsWith('image/')) await checkPicture(path, rendition)
+  else await checkMovie(path, bytes, rendition)
+}
+
+/** Groups of metadata that a picture or film may carry: its own structure, and nothing that somebody wrote. */
+const structural = [
+  'File',
+  'System',
+  'ExifTool',
+  'Composite',
+  'RIFF',
+  'PNG',
+  'JFIF',
+  'QuickTime',
+  'Track\\d',
+  'PNG-pHYs',
+  'ICC-header',
+]
+const personal =
+  /GPS|Artist|Author|Title|Comment|Copyright|Keyword|Creator|Software|Encoder|Serial|Owner|Orientation|Description(?! *: (?:Video|Sound)Handler)/i
+
+async function checkNothingOfTheSender(path: string, name: string): Promise<void> {
+  const said = await run('exiftool', ['-a', '-G1', '-s', '-ee', path])
+  for (const line of said.trim().split('\n')) {
+    const [, group = '', tag = ''] = /^\[([^\]]+)\]\s+(\S+)/.exec(line) ?? []
+    if (['System', 'ExifTool', 'Composite'].includes(group)) continue
+    assert.match(group, new RegExp(`^(?:${structural.join('|')})$`), `${name} carries ${line}`)
+    if (tag !== 'HandlerDescription') assert.doesNotMatch(tag, personal, `${name} carries ${line}`)
+  }
+}
+
+async function checkPicture(path: string, { name, content_type, width, height }: Rendition): Promise<void> {
+  const metadata = await sharp(path).metadata()
+  assert.equal(`image/${metadata.format}`, content_type, `${name}: its format`)
+  assert.deepEqual([metadata.width, metadata.height], [width, height], `${name}: its size`)
+  assert.equal(metadata.space, 'srgb', `${name}: its colours`)
+  assert.ok((metadata.orientation ?? 1) === 1, `${name} stands upright`)
+  const longest = name === 'thumbnail' ? 640 : 1600
+  assert.ok(Math.max(metadata.width, metadata.height) <= longest, `${name}: at most ${longest}`)
+}
+
+async function checkMovie(path: string, bytes: Buffer, { name, width, height, duration }: Rendition): Promise<void> {
+  const { streams, format } = await probe(path)
+  const video = streams.filter((one) => one.codec_type === 'video')
+  const audio = streams.filter((one) => one.codec_type === 'audio')
+  assert.equal(streams.length, video.length + audio.length, `${name}: nothing but picture and sound`)
+  assert.deepEqual([video.length, audio.length <= 1], [name === 'audio' ? 0 : 1, true], `${name}: its streams`)
+  for (const one of video) {
+    assert.deepEqual([one.codec_name, one.pix_fmt], ['h264', 'yuv420p'], name)
+    assert.deepEqual([one.width, one.height], [width, height], `${name}: its size`)
+    assert.deepEqual([Number(one.width) % 2, Number(one.height) % 2], [0, 0], `${name}: even`)
+    assert.ok(Math.max(Number(one.width), Number(one.height)) <= 1280, `${name}: within its box`)
+    assert.equal(one.side_data_list, undefined, `${name}: upright`)
+    assert.ok(!['smpte2084', 'arib-std-b67'].includes(String(one.color_transfer)), `${name}: mapped to SDR`)
+  }
+  for (const one of audio) assert.equal(one.codec_name, 'aac', name)
+  assert.ok(
+    Math.abs(Number(format.duration) - (duration ?? 0)) < 0.5,
+    `${name}: ${format.duration} s told as ${duration}`,
+  )
+  const text = bytes.toString('latin1')
+  assert.ok(text.indexOf('moov') < text.indexOf('mdat'), `${name}: index first`)
+  // Whoever plays it decodes all of it, without a complaint.
+  assert.equal(await run('ffmpeg', ['-nostdin', '-loglevel', 'error', '-i', path, '-f', 'null', '-']), '')
+}
+
+interface Probed {
+  streams: Record<string, unknown>[]
+  format: Record<string, unknown>
+}
+
+export async function probe(path: string): Promise<Probed> {
+  return JSON.parse(await run('ffprobe', ['-loglevel', 'error', '-show_streams', '-show_format', '-of', 'json', path]))
+}
+
+/** What a program prints, on either stream. */
+export function run(program: string, args: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = ''
+    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+    child.stdout.on('data', (data) => (said += data))
+    child.stderr.on('data', (data) => (said += data))
+    child.on('error', reject)
+    child.on('close', (code) => (code === 0 ? resolve(said) : reject(new Error(`${program}: ${said}`))))
+  })
+}
