@@ -88,7 +88,7 @@ describe('media', () => {
       ['[]', 422, 'invalid_request'],
       ['null', 422, 'invalid_request'],
       ['{"title":', 400, 'malformed_request'],
-      ['', 400, 'malformed_request'],
+      ['', 422, 'invalid_request'],
       ['{"__proto__":{"title":"a"}}', 400, 'malformed_request'],
       [`{"title":"${'x'.repeat(70_000)}"}`, 413, 'too_large'],
     ]
@@ -124,6 +124,16 @@ describe('media', () => {
     assert.deepEqual([uploaded.statusCode, uploaded.json().code], [409, 'wrong_state'])
     const gone = await ask(kit, 'POST', `/api/media/${await kit.addMedia({ status: 'failed' })}/retry`)
     assert.deepEqual([gone.statusCode, gone.json().code], [409, 'raw_expired'])
+  })
+
+  test('an empty body of any type is none', async () => {
+    await using kit = await openKit()
+    const url = `/api/media/${await kit.addMedia()}`
+    for (const type of ['application/json', 'application/x-www-form-urlencoded']) {
+      const headers = { 'content-type': type, 'content-length': '0' }
+      assert.equal((await ask(kit, 'POST', `${url}/retry`, headers, '')).statusCode, 409, type)
+    }
+    assert.equal((await ask(kit, 'DELETE', url, { ...json, 'content-length': '0' }, '')).statusCode, 204)
   })
 
   test('a name that cannot be one names nothing', async () => {

@@ -6,6 +6,7 @@ import type { App, AppDeps } from './deps.ts'
 import { demandIdentity, guardEntrance } from './entrance.ts'
 import { openIdentity } from './identity.ts'
 import { collectOpenApi } from './openapi.ts'
+import { takeJson } from './parsers.ts'
 import { answerOtherMethods, refuse, refuseRaw, refuseWithProblems } from './refusals.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { downloadRoutes } from './routes/download.ts'
@@ -36,7 +37,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   const identify = await openIdentity(settings, clock)
   const app: App = fastify(await optionsOf(deps)).withTypeProvider<TypeBoxTypeProvider>()
   app.setValidatorCompiler(compileValidator)
-  app.removeContentTypeParser('text/plain')
+  takeJson(app)
   // The projection says what goes out, and a test holds it to the contract.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   logAccess(app, log)

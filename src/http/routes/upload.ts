@@ -15,6 +15,7 @@ export async function uploadRoutes(app: App, { formDoor, formLimit, publicUrl }:
   // The door reads the stream itself: nothing of it is held here.
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('multipart/form-data', (_request, body, done) => done(null, body))
+  app.addContentTypeParser('*', (_request, _body, done) => done(notAForm()))
 
   app.post(
     '/api/media/upload',
@@ -60,6 +61,11 @@ export async function uploadRoutes(app: App, { formDoor, formLimit, publicUrl }:
       return await reply.code(201).send(wireOf({ record, progress: 0 }, publicUrl()))
     },
   )
+}
+
+function notAForm(): MediaError {
+  const detail = 'This address takes multipart/form-data, with the fields "title" and "file".'
+  return new MediaError('unsupported_media', 'the body is no form', { detail })
 }
 
 function tooLarge(formLimit: number): MediaError {
