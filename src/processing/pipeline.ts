@@ -41,9 +41,9 @@ export interface OpenProcessor extends Processor {
 }
 
 export async function openProcessor(deps: ProcessorDeps): Promise<OpenProcessor> {
-  const { runner, workRoot, settings, chance } = deps
+  const { runner, workRoot, chance } = deps
   await empty(workRoot)
-  const pictures = openPictures({ runner, workRoot, memory: settings.pictureMemory, chance })
+  const pictures = openPictures({ runner, workRoot, chance })
   let active = 0
   return {
     close: pictures.close,

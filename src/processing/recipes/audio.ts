@@ -152,7 +152,8 @@ async function makePicture(
 ): Promise<MadePictures & { folder: string }> {
   const { pictures, settings, newFolder, signal } = workbench
   const folder = await newFolder('picture')
-  const order = { folder, signal, wanted: 'thumbnail' as const, maxPixels: settings.maxPixels, isSvg: false }
+  const { maxPixels, pictureMemory: memory } = settings
+  const order = { folder, memory, signal, wanted: 'thumbnail' as const, maxPixels, isSvg: false }
   const fromCover =
     cover === null ? null : await pictures.make({ ...order, source: { path: cover } }).catch(coverFailed)
   if (fromCover) return { ...fromCover, folder }

@@ -17,9 +17,19 @@ import type { Made, Output, Workbench } from './recipe.ts'
 export async function makeImage(workbench: Workbench, contentType: string | null): Promise<Made> {
   const { raw, pictures, settings, newFolder, signal, onProgress } = workbench
   const folder = await newFolder('picture')
-  const { maxPixels } = settings
+  const { maxPixels, pictureMemory } = settings
+  // Their decoders hold the whole picture, several times over.
+  const memory = /^image\/(?:avif|hei[cf])/.test(contentType ?? '') ? pictureMemory * 2 : pictureMemory
   const isSvg = contentType === 'image/svg+xml'
-  const made = await pictures.make({ source: { path: raw.path }, folder, signal, wanted: 'picture', maxPixels, isSvg })
+  const made = await pictures.make({
+    source: { path: raw.path },
+    folder,
+    memory,
+    signal,
+    wanted: 'picture',
+    maxPixels,
+    isSvg,
+  })
   onProgress(1)
 
   const outputs = made.outputs.map(

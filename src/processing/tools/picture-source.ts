@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp'
-import type { Size } from '../geometry.ts'
+import { pictureBox, type Size } from '../geometry.ts'
 
 /** A picture to decode, of any format we take; runs in the picture process only. */
 export interface Source extends Size {
@@ -61,10 +61,13 @@ async function openHeic(path: string, maxPixels: number, profile: Buffer | undef
   if (width * height > maxPixels) throw tooManyPixels({ width, height })
   const raw = { width, height, channels: 4 as const }
   const pixels = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-  const still = await sharp(pixels, { raw, limitInputPixels: false })
-    .removeAlpha()
-    .png({ compressionLevel: 0 })
-    .toBuffer()
+  // Made small before it gets its profile: no second copy of it at its full size.
+  const small = sharp(pixels, { raw, limitInputPixels: false }).resize({
+    ...pictureBox,
+    fit: 'inside',
+    withoutEnlargement: true,
+  })
+  const still = await small.removeAlpha().png({ compressionLevel: 1 }).toBuffer()
   const input = profile ? withProfile(still, profile) : still
   const open = () => sharp(input, { limitInputPixels: maxPixels })
   return { width, height, animated: false, warnings: [], open, openAll: open }

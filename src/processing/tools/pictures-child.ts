@@ -1,6 +1,6 @@
 import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
-import { fitInside, type Size } from '../geometry.ts'
+import { fitInside, pictureBox, type Size } from '../geometry.ts'
 import { placeholderBox, placeholderOf } from '../placeholder.ts'
 import { openSource, type Source } from './picture-source.ts'
 
@@ -28,7 +28,6 @@ export type PictureReply =
     }
   | { ok: false; code: string; message: string }
 
-const pictureBox = { width: 1600, height: 1600 }
 const thumbnailBox = { width: 400, height: 400 }
 /** What shows through a transparent picture where transparency cannot be kept. */
 const paper = '#ffffff'

@@ -23,6 +23,8 @@ export interface PictureOrder extends PictureTask {
   source: { path: string } | { bytes: string }
   /** Where the outputs go. */
   folder: string
+  /** MiB it may hold. */
+  memory: number
   signal: AbortSignal
 }
 
@@ -38,9 +40,16 @@ interface Spare {
 const seconds = 60
 const fileBytes = 256 * 1024 ** 2
 
-/** `workRoot` is a folder of its own; `memory` is in MiB. */
-export function openPictures(deps: { runner: Runner; workRoot: string; memory: number; chance: Chance }): Pictures {
-  const { runner, workRoot, memory, chance } = deps
+/** `workRoot` is a folder of this process's own. */
+export function openPictures({
+  runner,
+  workRoot,
+  chance,
+}: {
+  runner: Runner
+  workRoot: string
+  chance: Chance
+}): Pictures {
   let closed = false
   // Started before its picture is there, so that nobody waits for Node and sharp to load.
   let next: Promise<Spare> | null = null
@@ -55,7 +64,7 @@ export function openPictures(deps: { runner: Runner; workRoot: string; memory: n
       args: ['--max-old-space-size=256', '--disable-warning=ExperimentalWarning', childFile, join(inbox, 'raw')],
       folder: outbox,
       reads: [inbox, ...childReads()],
-      limits: { memory: memory * 1024 ** 2, seconds, fileBytes, fewAddresses: false, niceness: 10 },
+      limits: { memory: 0, seconds, fileBytes, fewAddresses: false, niceness: 10 },
     })
     const spare = { folder, running, over: false }
     const end = () => {
@@ -81,11 +90,11 @@ export function openPictures(deps: { runner: Runner; workRoot: string; memory: n
 
   prepare()
   return {
-    make: async ({ source, folder, signal, ...task }) => {
+    make: async ({ source, folder, memory, signal, ...task }) => {
       const spare = await take()
       try {
         await bring(source, join(spare.folder, 'in', 'raw'))
-        spare.running.begin(JSON.stringify(task), signal)
+        spare.running.begin(JSON.stringify(task), { signal, memory: memory * 1024 ** 2 })
         const made = readReply(await spare.running.finished)
         for (const { file } of made.outputs) await rename(join(spare.folder, 'out', file), join(folder, file))
         return made

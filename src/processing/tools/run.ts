@@ -37,8 +37,8 @@ export interface Finished {
 }
 
 export interface Running {
-  /** Starts the clock and the watch over memory, and hands it its work. */
-  begin(input: string, signal?: AbortSignal): void
+  /** Starts the clock and the watch over memory, and hands it its work; `memory` in place of the command's limit. */
+  begin(input: string, given?: { signal?: AbortSignal; memory?: number }): void
   /** As `Runner.run`. */
   finished: Promise<Finished>
   kill(): void
@@ -58,7 +58,7 @@ export function openRunner({ sandbox, clock }: { sandbox: Sandbox; clock: Clock 
     run: async (command) => {
       if (command.signal?.aborted) throw reasonOf(command.signal)
       const running = start(command)
-      running.begin('', command.signal)
+      running.begin('', command.signal ? { signal: command.signal } : {})
       return await running.finished
     },
   }
@@ -107,11 +107,11 @@ function startTool({ sandbox, clock, command }: { sandbox: Sandbox; clock: Clock
   return {
     finished,
     kill: () => killGroup(child),
-    begin: (input, signal) => {
+    begin: (input, { signal, memory = command.limits.memory } = {}) => {
       if (signal?.aborted) return killFor(reasonOf(signal))
       signal?.addEventListener('abort', () => killFor(reasonOf(signal)), { signal: over.signal })
       child.stdin.end(input)
-      void watch({ child, clock, command, killFor, signal: over.signal })
+      void watch({ child, clock, command, memory, killFor, signal: over.signal })
     },
   }
 }
@@ -120,14 +120,15 @@ interface Watched {
   child: ChildProcess
   clock: Clock
   command: Command
+  memory: number
   killFor: (error: Error) => void
   signal: AbortSignal
 }
 
 /** Looks every 100 ms until the tool is over, or over its limits. */
-async function watch({ child, clock, command, killFor, signal }: Watched): Promise<void> {
+async function watch({ child, clock, command, memory, killFor, signal }: Watched): Promise<void> {
   const name = basename(command.program)
-  const { memory, seconds } = command.limits
+  const { seconds } = command.limits
   const deadline = clock.now() + seconds * 1000
   const usage = openUsage(child.pid ?? 0)
   while (!signal.aborted && child.pid !== undefined) {
