@@ -47,6 +47,7 @@ const server = createServer((req, res) => {
     },
   )
 })
+process.once('SIGINT', () => process.exit())
 server.listen(0, '127.0.0.1', () => {
   process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`)
 })

@@ -1,12 +1,13 @@
-import type { SharedBytes } from './hashing.ts'
+/** Shared with the hash thread, or this thread's own: filling those costs a quarter. */
+export type Bytes = Uint8Array<SharedArrayBuffer | ArrayBuffer>
 
 /** Buffers in which small chunks are gathered to large writes. Together they never hold more than 32 MiB of large ones. */
 export interface Buffers {
   /** A small one: a picture needs no more, and it is the head that is sniffed. */
-  takeSmall(): SharedBytes
+  takeSmall(): Bytes
   /** A large one, or a small one when all large ones are out: many slow senders share the memory, none waits for another. */
-  take(): SharedBytes
-  give(buffer: SharedBytes): void
+  take(): Bytes
+  give(buffer: Bytes): void
 }
 
 export const smallBuffer = 64 * 1024
@@ -14,9 +15,10 @@ const largeBuffer = 1024 * 1024
 const largeLimit = 32
 const keptLimit = 8
 
-export function openBuffers(): Buffers {
-  const kept: SharedBytes[] = []
+export function openBuffers({ shared }: { shared: boolean }): Buffers {
+  const kept: Bytes[] = []
   let out = 0
+  const make = (bytes: number) => new Uint8Array(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))
   return {
     takeSmall: () => make(smallBuffer),
     take: () => {
@@ -30,8 +32,4 @@ export function openBuffers(): Buffers {
       if (kept.length < keptLimit) kept.push(buffer)
     },
   }
-}
-
-function make(bytes: number): SharedBytes {
-  return new Uint8Array(new SharedArrayBuffer(bytes))
 }

@@ -41,7 +41,7 @@ export async function openFilesystemObjects(options: FilesystemOptions): Promise
   const root = resolve(options.root)
   const staging = join(root, '.staging')
   const hashing = wanted === 'md5' ? openHashing() : null
-  const buffers = openBuffers()
+  const buffers = openBuffers({ shared: hashing !== null })
   const locks = openLocks()
   const folders = await storing('opening the object store', async () => {
     await rm(staging, { recursive: true, force: true })

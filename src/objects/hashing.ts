@@ -1,5 +1,6 @@
 import { createHash, type Hash } from 'node:crypto'
 import { isMainThread, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads'
+import type { Bytes } from './buffers.ts'
 
 /**
  * MD5 off the main thread. Buffers are shared, not copied: the disk and the hash read the same bytes at the same time.
@@ -12,17 +13,15 @@ export interface Hashing {
 }
 
 export interface StreamHash {
-  /** Resolves when the bytes have been read; until then they must not change. */
-  update(bytes: SharedBytes): Promise<void>
+  /** Resolves when the bytes, which are shared memory, have been read; until then they must not change. */
+  update(bytes: Bytes): Promise<void>
   /** Lower-case hexadecimal. Ends the hash. */
   digest(): Promise<string>
   /** Ends the hash without a result. */
   drop(): void
 }
 
-export type SharedBytes = Uint8Array<SharedArrayBuffer>
-
-type Request = { stream: number; bytes?: SharedBytes; end?: 'digest' | 'drop' }
+type Request = { stream: number; bytes?: Bytes; end?: 'digest' | 'drop' }
 type Reply = string | null
 
 const role = 'md5'

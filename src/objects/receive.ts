@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { MediaError } from '../media/errors.ts'
-import type { Buffers } from './buffers.ts'
+import type { Buffers, Bytes } from './buffers.ts'
 import { closeQuietly, removeQuietly, storageError, storing } from './files.ts'
-import type { Hashing, SharedBytes, StreamHash } from './hashing.ts'
+import type { Hashing, StreamHash } from './hashing.ts'
 import type { StageOptions } from './port.ts'
 
 /** A file that has been received whole; not synced, still open. */
@@ -22,10 +22,10 @@ export interface ReceiveOptions extends StageOptions {
   hashing: Hashing | null
 }
 
-const nothing: SharedBytes = new Uint8Array(new SharedArrayBuffer(0))
+const nothing: Bytes = new Uint8Array()
 
-/** Buffers of one file on their way to disk and hash at a time. */
-const inFlightLimit = 4
+/** Buffers of one file on their way to disk and hash at a time; more would only wait for the lock of the file. */
+const inFlightLimit = 2
 
 /**
  * Receives a stream into a new file: gathered to 1 MiB, written and hashed at the same time, pulled no faster than that.
@@ -118,7 +118,7 @@ function openGatherer(writer: Writer, { buffers, hashing, limit = Number.POSITIV
 
 interface Writer {
   /** Takes the buffer over; resolves when there is room for the next. */
-  write(buffer: SharedBytes, length: number, hash: StreamHash | null): Promise<void>
+  write(buffer: Bytes, length: number, hash: StreamHash | null): Promise<void>
   /** Resolves when everything is written. */
   finish(): Promise<void>
   /** Resolves when nothing is under way any more, however it went. */
@@ -130,7 +130,7 @@ function openWriter(handle: FileHandle, buffers: Buffers, onError: (error: Media
   let position = 0
   let failure: MediaError | null = null
 
-  async function put(buffer: SharedBytes, length: number, at: number, hash: StreamHash | null): Promise<void> {
+  async function put(buffer: Bytes, length: number, at: number, hash: StreamHash | null): Promise<void> {
     const bytes = buffer.subarray(0, length)
     const results = await Promise.allSettled([writeAll(handle, bytes, at), hash?.update(bytes)])
     buffers.give(buffer)
@@ -158,7 +158,7 @@ function openWriter(handle: FileHandle, buffers: Buffers, onError: (error: Media
   }
 }
 
-async function writeAll(handle: FileHandle, bytes: SharedBytes, position: number): Promise<void> {
+async function writeAll(handle: FileHandle, bytes: Bytes, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
     done += bytesWritten
