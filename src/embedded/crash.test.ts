@@ -51,6 +51,26 @@ describe('store: crashes and failing disks', { concurrency: 2 }, () => {
     }
   })
 
+  it('holds for many rows in one commit', async () => {
+    const opening = await callsOfOpening('fsync')
+    for (const fault of ['signal=KILL', 'error=EIO']) {
+      for (const nth of [1, 2, 4, 7]) {
+        const run = await runWriter(`fsync:${fault}:when=${opening + nth}`, 60, 20)
+        const survived = new Set(await readRows(run.folder))
+        assert.ok(
+          run.acknowledged.every((row) => survived.has(row)),
+          `${fault} ${nth}: an acknowledged row is lost`,
+        )
+        assert.ok(
+          run.refused.every(({ row }) => !survived.has(row)),
+          `${fault} ${nth}: a refused row is there`,
+        )
+        assert.equal(run.finished, fault === 'error=EIO')
+        if (run.finished) assert.equal(run.acknowledged.length + run.refused.length, 60)
+      }
+    }
+  })
+
   it('refuses every write and goes on reading while all syncs fail', async () => {
     const opening = await callsOfOpening('fsync')
     for (const nth of [1, 3, 5].map((row) => opening + row)) {
@@ -99,11 +119,11 @@ interface Run {
 }
 
 /** Runs the writer under `strace -e inject=…` until it has written all or died; then kills it. */
-async function runWriter(inject: string, count = rows): Promise<Run> {
+async function runWriter(inject: string, count = rows, inFlight = 1): Promise<Run> {
   const folder = await mkdtemp(join(tmpdir(), 'store-'))
   // Without `--seccomp-bpf`: with it, strace 6.1 delivers no signals.
   const tracing = ['-f', '-e', `trace=${inject.split(':')[0]}`, '-e', `inject=${inject}`]
-  const command = [process.execPath, writer, join(folder, 'media.db'), String(count)]
+  const command = [process.execPath, writer, join(folder, 'media.db'), String(count), String(inFlight)]
   const child = spawn('strace', [...tracing, ...command], { stdio: ['ignore', 'pipe', 'pipe'], detached: true })
   const lines: string[] = []
   let errors = ''

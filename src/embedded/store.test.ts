@@ -147,9 +147,12 @@ describe('store on a disk', () => {
     const writer = fileURLToPath(new URL('./fixtures/writer.ts', import.meta.url))
     const child = spawn(process.execPath, [writer, path, '2'], { stdio: ['ignore', 'pipe', 'inherit'] })
     const exited = once(child, 'exit')
-    for await (const line of createInterface(child.stdout)) {
-      if (line !== 'done') continue
+    try {
+      for await (const line of createInterface(child.stdout)) {
+        if (line === 'done') break
+      }
       await assert.rejects(openStore({ path }), { code: 'unavailable', message: /another running process/ })
+    } finally {
       child.kill('SIGKILL')
     }
     await exited

@@ -302,6 +302,9 @@ function describeJobs(given: Given): void {
       expect: {},
       jobs: [{ job_id: job.job_id, expect: { states: ['queued'] }, patch }],
     })
+    const done = { job_id: job.job_id, expect: { states: ['running'] }, patch: { state: 'done' } } as const
+    const missing = { job_id: 'no such job', expect: { states: ['queued'] }, patch: {} } as const
+    await assert.rejects(given().commit({ media_id, expect: {}, jobs: [done, missing] }), code('conflict'))
     const expected = { ...before, running: before.running + 1, parked: before.parked + 1 }
     await eventually(async () => assert.deepEqual(await given().countJobs(), expected))
   })
