@@ -1,7 +1,7 @@
-/** A memory of bounded weight: what was not used for longest goes first. */
+/** A memory of bounded weight: what was not used for longest goes first, by halves. */
 export interface Lru<V> {
   get(key: string): V | undefined
-  /** Keeps `value`, unless it alone weighs more than everything may. */
+  /** Keeps `value`, unless it alone weighs more than half of what everything may. */
   set(key: string, value: V, weight: number): void
   delete(key: string): void
   /** Walks over everything: for rare events. */
@@ -10,38 +10,57 @@ export interface Lru<V> {
   weight(): number
 }
 
-export function openLru<V>(limit: number): Lru<V> {
-  // A Map keeps the order in which keys were set: oldest first.
-  const entries = new Map<string, { value: V; weight: number }>()
-  let total = 0
+interface Half<V> {
+  entries: Map<string, { value: V; weight: number }>
+  weight: number
+}
 
-  function remove(key: string): void {
-    total -= entries.get(key)?.weight ?? 0
-    entries.delete(key)
+/**
+ * Two halves: what is used is in the young one, and when that is full it becomes the old one, whose rest is let go.
+ * Exact order would cost a deletion and an insertion at every look, five times the look itself.
+ */
+export function openLru<V>(limit: number): Lru<V> {
+  let young: Half<V> = { entries: new Map(), weight: 0 }
+  let old: Half<V> = { entries: new Map(), weight: 0 }
+
+  function remove(half: Half<V>, key: string): void {
+    half.weight -= half.entries.get(key)?.weight ?? 0
+    half.entries.delete(key)
+  }
+
+  function keep(key: string, entry: { value: V; weight: number }): void {
+    if (young.weight + entry.weight > limit / 2) {
+      old = young
+      young = { entries: new Map(), weight: 0 }
+    }
+    young.entries.set(key, entry)
+    young.weight += entry.weight
   }
 
   return {
     get(key) {
-      const entry = entries.get(key)
+      const recent = young.entries.get(key)
+      if (recent) return recent.value
+      const entry = old.entries.get(key)
       if (!entry) return undefined
-      entries.delete(key)
-      entries.set(key, entry)
+      remove(old, key)
+      keep(key, entry)
       return entry.value
     },
     set(key, value, weight) {
-      remove(key)
-      if (weight > limit) return
-      entries.set(key, { value, weight })
-      total += weight
-      for (const oldest of entries.keys()) {
-        if (total <= limit) break
-        remove(oldest)
+      remove(young, key)
+      remove(old, key)
+      if (weight <= limit / 2) keep(key, { value, weight })
+    },
+    delete(key) {
+      remove(young, key)
+      remove(old, key)
+    },
+    deletePrefix(prefix) {
+      for (const half of [young, old]) {
+        for (const key of half.entries.keys()) if (key.startsWith(prefix)) remove(half, key)
       }
     },
-    delete: remove,
-    deletePrefix(prefix) {
-      for (const key of entries.keys()) if (key.startsWith(prefix)) remove(key)
-    },
-    weight: () => total,
+    weight: () => young.weight + old.weight,
   }
 }
