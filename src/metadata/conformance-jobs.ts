@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { systemChance } from '../media/clock.ts'
 import { type Job, newJob } from '../media/jobs.ts'
-import { type EventDraft } from '../media/record.ts'
+import type { EventDraft } from '../media/record.ts'
 import {
   code,
   create,

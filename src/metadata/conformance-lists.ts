@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { newJob } from '../media/jobs.ts'
-import { type EventDraft } from '../media/record.ts'
+import type { EventDraft } from '../media/record.ts'
 import {
   code,
   create,

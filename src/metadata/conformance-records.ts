@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { systemChance } from '../media/clock.ts'
-import { type EventDraft } from '../media/record.ts'
+import type { EventDraft } from '../media/record.ts'
 import {
   bySeq,
   code,
