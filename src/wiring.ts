@@ -212,7 +212,7 @@ interface EdgeGiven {
   isDeleted?: (media_id: string) => Promise<boolean>
 }
 
-function openSiteEdge({ config, clock, log }: Site, { keys, ...given }: EdgeGiven): Edge {
+function openSiteEdge({ config, clock, chance, log }: Site, { keys, ...given }: EdgeGiven): Edge {
   return openEdge({
     ...given,
     bucket: config.objects.processedBucket,
@@ -220,7 +220,7 @@ function openSiteEdge({ config, clock, log }: Site, { keys, ...given }: EdgeGive
     clock,
     log,
     basePath: '/cdn',
-    problemOf: (error) => problemOf(error, ''),
+    problemOf: (error) => problemOf(error, chance.uuid()),
     memoryBytes: config.delivery.memoryBytes,
   })
 }
