@@ -14,7 +14,7 @@ import { openIntake } from '../../src/uploads/intake.ts'
 
 /**
  * A program for the proofs and the bench: the form door over the embedded engines behind a bare HTTP server, and
- * nothing else that could sync. `node door.ts FOLDER [md5|off]` prints its port, and its memory at `GET /`.
+ * nothing else that could sync. `node door.ts FOLDER [md5|off]` prints its port and pid, and its memory at `GET /`.
  */
 const [folder = '', hashing = 'md5'] = process.argv.slice(2)
 const formLimit = 200 * 1024 * 1024
@@ -47,7 +47,6 @@ const server = createServer((req, res) => {
     },
   )
 })
-process.once('SIGINT', () => process.exit())
 server.listen(0, '127.0.0.1', () => {
-  process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port })}\n`)
+  process.stdout.write(`${JSON.stringify({ port: (server.address() as AddressInfo).port, pid: process.pid })}\n`)
 })
