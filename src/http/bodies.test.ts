@@ -10,7 +10,7 @@ import { systemChance } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { newRecord } from '../media/record.ts'
 import type { FormDoor } from '../uploads/form.ts'
-import { openKit } from './kit.test.ts'
+import { openKit, until } from './kit.test.ts'
 
 const run = promisify(execFile)
 const mebi = 1024 * 1024
@@ -146,9 +146,9 @@ describe('bodies', () => {
       `POST /api/media/upload HTTP/1.1\r\nHost: ${url.host}\r\nContent-Length: 100000\r\n` +
         'Content-Type: multipart/form-data; boundary=x\r\n\r\nsome bytes',
     )
-    while (seen.bytes === 0) await kit.clock.sleep(5)
+    await until(() => seen.bytes > 0)
     socket.destroy()
-    while (!seen.aborted) await kit.clock.sleep(5)
+    await until(() => seen.aborted)
     assert.equal((await fetch(`${url.origin}/healthz`)).status, 200)
   })
 

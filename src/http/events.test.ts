@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { systemClock } from '../media/clock.ts'
-import { type Kit, openKit } from './kit.test.ts'
+import { type Kit, openKit, until } from './kit.test.ts'
 
 /** What a browser makes of a stream, as far as ours goes. */
 async function* readEvents(answer: Response) {
@@ -89,7 +89,7 @@ describe('events', () => {
     await answer.body?.getReader().read()
     assert.equal(kit.live.watching(), 1)
     leaving.abort()
-    while (kit.live.watching() > 0) await kit.clock.sleep(5)
+    await until(() => kit.live.watching() === 0)
   })
 
   test('a silent stream shows signs of life', async () => {
@@ -111,7 +111,7 @@ describe('events', () => {
     const media_id = await kit.addMedia()
     const answer = await fetch(`${url}/api/media/${media_id}/events`)
     const all = countRecords(answer)
-    while (kit.live.watching() === 0) await kit.clock.sleep(5)
+    await until(() => kit.live.watching() === 1)
     await kit.app.close()
     assert.equal(await all, 1)
   })

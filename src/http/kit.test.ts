@@ -22,6 +22,14 @@ import { httpSettings } from './settings.ts'
 
 export type Kit = Awaited<ReturnType<typeof openKit>>
 
+/** Waits for a state, and says so when it does not come. */
+export async function until(holds: () => boolean): Promise<void> {
+  for (let tries = 0; !holds(); tries++) {
+    if (tries > 4_000) throw new Error(`never came: ${holds}`)
+    await systemClock.sleep(5)
+  }
+}
+
 /** @param change what a test wants otherwise; `env` is the environment that the settings are read from. */
 export async function openKit(change: Partial<AppDeps> & { env?: Record<string, string> } = {}) {
   const { env = {}, ...deps } = change

@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -7,7 +8,7 @@ import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import { newRecord } from '../media/record.ts'
 import type { FormDoor } from '../uploads/form.ts'
-import { openKit } from './kit.test.ts'
+import { openKit, until } from './kit.test.ts'
 import { readTls } from './tls.ts'
 
 const run = promisify(execFile)
@@ -44,8 +45,9 @@ describe('HTTPS', () => {
   })
   after(async () => await rm(folder, { recursive: true, force: true }))
 
+  const certificate = () => join(folder, 'cert.pem')
   const curl = async (...args: string[]) =>
-    (await run('curl', ['-sS', '--max-time', '30', '--cacert', join(folder, 'cert.pem'), ...args])).stdout
+    (await run('curl', ['-sS', '--max-time', '30', '--cacert', certificate(), ...args])).stdout
 
   for (const version of ['1.1', '2']) {
     test(`records, refusals and forms over HTTP/${version}`, async () => {
@@ -86,10 +88,23 @@ describe('HTTPS', () => {
       await using kit = await openKit({ env })
       const url = await kit.listen()
       const media_id = await kit.addMedia()
-      const events = curl(`--http${version}`, '-N', `${url}/api/media/${media_id}/events`)
-      while (kit.live.watching() === 0) await kit.clock.sleep(5)
+      const stream = spawn('curl', [
+        '-sSN',
+        '--max-time',
+        '30',
+        `--http${version}`,
+        '--cacert',
+        certificate(),
+        `${url}/api/media/${media_id}/events`,
+      ])
+      const ended = once(stream, 'close')
+      let heard = ''
+      stream.stdout.on('data', (chunk) => {
+        heard += chunk
+      })
+      await until(() => /event: media/.test(heard) || stream.exitCode !== null)
       await kit.app.close()
-      assert.match(await events, /event: media/)
+      assert.deepEqual(await ended, [0, null], heard)
     })
   }
 
