@@ -130,7 +130,8 @@ async function makeClip(path: string): Promise<void> {
 
 async function runBare(clip: string, out: string): Promise<void> {
   // Read once before, as the processor's own copy is: both find it in memory.
-  await runProgram(['-y', '-i', clip, ...bare, out])
+  const threads = ['-threads', String(availableParallelism())]
+  await runProgram(['-y', ...threads, '-i', clip, ...bare, ...threads, out])
 }
 
 async function seconds(work: () => Promise<void>): Promise<number> {
@@ -141,9 +142,9 @@ async function seconds(work: () => Promise<void>): Promise<number> {
 
 function runProgram(args: string[]): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn('ffmpeg', ['-nostdin', '-loglevel', 'error', ...args], {
-      stdio: ['ignore', 'ignore', 'inherit'],
-    })
+    // The same priority, and a session of its own as the processor's tools have: on a busy machine a session is what gets a share.
+    const given = ['-n', '19', 'ffmpeg', '-nostdin', '-loglevel', 'error', ...args]
+    const child = spawn('nice', given, { stdio: ['ignore', 'ignore', 'inherit'], detached: true })
     child.on('error', reject)
     child.on('close', (code) => (code === 0 ? resolve() : reject(new Error(`ffmpeg ended with ${code}`))))
   })
