@@ -4,6 +4,7 @@ import { Busboy, type BusboyHeaders, type BusboyInstance } from '@fastify/busboy
 import { codeOf, MediaError } from '../media/errors.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord } from '../media/record.ts'
+import { chunksOf } from './chunks.ts'
 import { feed } from './feed.ts'
 import type { Intake, Received } from './intake.ts'
 import { checkTitle } from './names.ts'
@@ -38,7 +39,13 @@ export function openFormDoor(given: { intake: Intake; formLimit: number; log: Lo
       const ends = AbortSignal.any([signal, refusal.signal])
       const parser = openParser(headers)
       const take = (source: Readable, filename: string) =>
-        intake.receive({ user_id, filename: unescaped(filename), source, limit: formLimit, signal: ends })
+        intake.receive({
+          user_id,
+          filename: unescaped(filename),
+          source: chunksOf(source),
+          limit: formLimit,
+          signal: ends,
+        })
       const form = collect(parser, take, (error) => refusal.abort(error))
       try {
         await feed({ body, parser, limit: formLimit + formOverhead, signal: ends })

@@ -1,0 +1,39 @@
+import type { Readable } from 'node:stream'
+
+/** Chunks that may wait. */
+const waitingLimit = 8
+
+/**
+ * A stream's chunks as they come. The stream's own iterator joins what is waiting into new memory: for an upload that
+ * is all of it, copied once more.
+ */
+export async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {
+  const waiting: Uint8Array[] = []
+  const state: { over: boolean; error?: Error; wake?: () => void } = { over: false }
+  const onEnd = (error?: Error) => {
+    if (error && !state.over) state.error = error
+    state.over = true
+    state.wake?.()
+  }
+  const onData = (chunk: Uint8Array) => {
+    if (waiting.push(chunk) >= waitingLimit) stream.pause()
+    state.wake?.()
+  }
+  stream.on('data', onData).once('end', onEnd).once('error', onEnd).once('close', onEnd)
+  try {
+    for (;;) {
+      const chunk = waiting.shift()
+      if (chunk) yield chunk
+      else if (state.over) break
+      else {
+        stream.resume()
+        await new Promise<void>((resolve) => {
+          state.wake = resolve
+        })
+      }
+    }
+    if (state.error) throw state.error
+  } finally {
+    stream.off('data', onData).pause()
+  }
+}
