@@ -13,7 +13,7 @@ export interface Buffers {
 export const smallBuffer = 64 * 1024
 const largeBuffer = 1024 * 1024
 const largeLimit = 32
-const keptLimit = 8
+const keptLimit = 4
 
 export function openBuffers({ shared }: { shared: boolean }): Buffers {
   const kept: Bytes[] = []

@@ -1,5 +1,5 @@
-import { createHash, type Hash } from 'node:crypto'
-import { isMainThread, type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads'
+import type { createHash, Hash } from 'node:crypto'
+import { type MessagePort, Worker } from 'node:worker_threads'
 import type { Bytes } from './buffers.ts'
 
 /**
@@ -24,7 +24,6 @@ export interface StreamHash {
 type Request = { stream: number; bytes?: Bytes; end?: 'digest' | 'drop' }
 type Reply = string | null
 
-const role = 'md5'
 const threadLimit = 2
 
 /** At most two threads, started when first needed. */
@@ -75,8 +74,8 @@ interface HashThread {
 }
 
 function startThread(): HashThread {
-  const worker = new Worker(new URL(import.meta.url), {
-    workerData: { role },
+  const worker = new Worker(program, {
+    eval: true,
     // It holds hashes and no bytes of its own.
     resourceLimits: { maxYoungGenerationSizeMb: 2, maxOldGenerationSizeMb: 32 },
   })
@@ -112,11 +111,11 @@ function startThread(): HashThread {
   }
 }
 
-/** The thread's side. */
-function serve(port: MessagePort): void {
+/** The thread's side: stands alone, for its text is all that the thread is given. */
+function serve(port: MessagePort, create: typeof createHash): void {
   const hashes = new Map<number, Hash>()
   port.on('message', ({ stream, bytes, end }: Request) => {
-    const hash = hashes.get(stream) ?? createHash('md5')
+    const hash = hashes.get(stream) ?? create('md5')
     hashes.set(stream, hash)
     if (bytes) hash.update(bytes)
     if (end) hashes.delete(stream)
@@ -124,4 +123,5 @@ function serve(port: MessagePort): void {
   })
 }
 
-if (!isMainThread && parentPort && (workerData as { role?: unknown } | null)?.role === role) serve(parentPort)
+// As text and not as a file: a thread that loads TypeScript takes 10 MB more.
+const program = `(${serve})(require('node:worker_threads').parentPort, require('node:crypto').createHash)`
