@@ -151,7 +151,12 @@ function mainFilters(plan: VideoPlan): string {
     ...(plan.toneMap ? toneMapped(plan) : scaled(plan)),
     ...['setsar=1', 'format=yuv420p'],
   ]
-  return `[0:${video.index}]${steps.join(',')},split=2[main][stills];${stillFilters(plan, 'stills')}`
+  return [
+    `[0:${video.index}]${steps.join(',')},split=3[main][stills][passed]`,
+    stillFilters(plan, 'stills'),
+    // ffmpeg's own report begins when every output has, and the still comes late: this one tells of each second.
+    `[passed]select='${apart(1)}',showinfo=checksum=0,nullsink`,
+  ].join(';')
 }
 
 function scaled({ target, colour }: VideoPlan): string[] {

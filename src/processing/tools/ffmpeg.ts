@@ -81,9 +81,12 @@ const refusedSum = /Input stream #0:(\d+).*?(\d+) decode errors/
 const concealedLine = /concealing \d+ DC/
 const endsEarly = /\[(?:error|warning)\].*(?:partial file|ended prematurely|[Tt]runcated|Packet corrupt)/
 
+/** ffmpeg's report of what it wrote, and the filter `showinfo`'s of what passed it. */
+const timeLine = /^out_time_us=(\d+)$|\[Parsed_showinfo.* pts_time:(\d+(?:\.\d+)?)/
+
 function note(line: string, account: Account, onTime?: (seconds: number) => void): void {
-  const time = /^out_time_us=(\d+)$/.exec(line)?.[1]
-  if (time) return onTime?.(Number(time) / 1e6)
+  const time = timeLine.exec(line)
+  if (time) return onTime?.(time[1] ? Number(time[1]) / 1e6 : Number(time[2]))
   const input = inputLine.exec(line)
   if (input) {
     const [packets = 0, frames = 0, samples = 0] = input.slice(2).map((count) => Number(count ?? 0))
