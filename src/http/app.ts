@@ -16,6 +16,7 @@ import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { uploadRoutes } from './routes/upload.ts'
+import { endSessions } from './sessions.ts'
 import { readTls } from './tls.ts'
 import { compileValidator } from './validation.ts'
 
@@ -45,6 +46,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   continueLate(app)
   closeGently(app, clock)
   refuseWithProblems(app, log)
+  if (settings.tlsCertFile) endSessions(app, clock)
   const openApi = await collectOpenApi(app, settings, deps.publicUrl)
   const answerOthers = answerOtherMethods(app)
   homeRoutes(app, deps)

@@ -32,7 +32,13 @@ async function openPages(): Promise<Pages> {
   const inner = fastify()
   await inner.register(scalar, {
     routePrefix: '/docs',
-    configuration: { url: '/openapi.json', withDefaultFonts: false, telemetry: false, agent: { disabled: true } },
+    configuration: {
+      url: '/openapi.json',
+      withDefaultFonts: false,
+      // What would call the vendor's servers, or sell them.
+      ...{ telemetry: false, agent: { disabled: true }, mcp: { disabled: true } },
+      ...{ showDeveloperTools: 'never' as const, hideClientButton: true },
+    },
   })
   return async (path) => (await inner.inject(path)).body
 }
