@@ -18,6 +18,8 @@ export interface Target {
 }
 
 export interface TargetOptions {
+  /** What to start, as on the command line; everything when not given. */
+  role?: string
   /** Kept when the target ends. Without it, a folder of its own that `stop` and `kill` remove. */
   dataDir?: string
   /** Settings; nothing else of the tests' own environment reaches it. */
@@ -28,11 +30,11 @@ export interface TargetOptions {
  * Starts the service on a free port and waits until it listens.
  * @throws Error with what it said, when it ends instead.
  */
-export async function startTarget({ dataDir, env = {} }: TargetOptions = {}): Promise<Target> {
+export async function startTarget({ role, dataDir, env = {} }: TargetOptions = {}): Promise<Target> {
   const own = dataDir === undefined
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'target-')))
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main], {
+  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...(role ? [role] : [])], {
     env: { PATH, HOME, PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })

@@ -228,7 +228,7 @@ function openSiteEdge({ config, clock, chance, log }: Site, { keys, ...given }: 
 /** The edge in a process of its own, over the same objects: it needs public keys and no metadata. */
 async function startEdge(site: Site): Promise<string[]> {
   const { config, clock, closers } = site
-  const objects = await openObjects(config.objects, { dataDir: config.service.dataDir, clock })
+  const objects = await openObjects(config.objects, { dataDir: config.service.dataDir, clock, owns: false })
   closers.push({ name: 'objects', close: objects.close })
   const keys = await openDeliveryKeys(site)
   let address = ''

@@ -20,6 +20,8 @@ export interface FilesystemOptions {
   /** A folder on one filesystem; made when missing. One process owns it at a time. */
   root: string
   clock: Clock
+  /** False for a process that only reads beside the owner, as an edge of its own does: it leaves uploads under way alone. */
+  owns?: boolean
   /** `off`: ETags are unique and say nothing of the bytes; receiving costs about half the CPU. */
   hashing?: 'md5' | 'off'
 }
@@ -37,14 +39,14 @@ export interface FilesystemOptions {
  * tells them apart.
  */
 export async function openFilesystemObjects(options: FilesystemOptions): Promise<ObjectStore & LocalFiles & Expiring> {
-  const { clock, hashing: wanted = 'md5' } = options
+  const { clock, hashing: wanted = 'md5', owns = true } = options
   const root = resolve(options.root)
   const staging = join(root, '.staging')
   const hashing = wanted === 'md5' ? openHashing() : null
   const buffers = openBuffers({ shared: hashing !== null })
   const locks = openLocks()
   const folders = await storing('opening the object store', async () => {
-    await rm(staging, { recursive: true, force: true })
+    if (owns) await rm(staging, { recursive: true, force: true })
     const opened = await openFolders(root)
     await opened.ensure(staging)
     return opened

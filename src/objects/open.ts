@@ -4,16 +4,17 @@ import { openFilesystemObjects } from './filesystem.ts'
 import type { ObjectStore } from './port.ts'
 import type { ObjectsSettings } from './settings.ts'
 
-/** Opens the driver that the settings name. What it can do besides is asked by `hasLocalFiles` and `isExpiring`. */
+/** Opens the driver that the settings name; without `owns`, to read beside the process that does. What it can do besides is asked by `hasLocalFiles` and `isExpiring`. */
 export async function openObjects(
   settings: ObjectsSettings,
-  { dataDir, clock }: { dataDir: string; clock: Clock },
+  { dataDir, clock, owns = true }: { dataDir: string; clock: Clock; owns?: boolean },
 ): Promise<ObjectStore> {
   switch (settings.driver) {
     case 'filesystem':
       return await openFilesystemObjects({
         root: join(dataDir, 'objects'),
         clock,
+        owns,
         hashing: settings.filesystemEtag === 'md5' ? 'md5' : 'off',
       })
   }

@@ -1,0 +1,74 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { request } from 'node:http'
+import { type AddressInfo, createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { formOf, makeSample } from '../samples.ts'
+import { startTarget, type Target } from '../target.ts'
+
+/** Several processes on one data folder: which may, and which are told why not. */
+
+async function freePort(): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  return port
+}
+
+describe('processes', () => {
+  let dataDir: string
+  let env: { CDN_BASE_URL: string; PORT: string }
+  let main: Target
+  before(async () => {
+    dataDir = await mkdtemp(join(tmpdir(), 'processes-'))
+    const port = await freePort()
+    env = { CDN_BASE_URL: `http://127.0.0.1:${port}/cdn`, PORT: String(port) }
+    main = await startTarget({ dataDir, env: { ...env, PORT: '0' } })
+  })
+  after(async () => {
+    await main.stop()
+    await rm(dataDir, { recursive: true, force: true })
+  })
+
+  test('an edge of its own delivers what the service signed, and leaves its uploads alone', async () => {
+    const body = formOf({ title: 'A photo', file: await makeSample('photo.jpg') })
+    // Begun before the edge starts, ended after: its bytes must still be there.
+    const encoded = new Response(body)
+    const bytes = Buffer.from(await encoded.arrayBuffer())
+    const headers = { 'content-type': encoded.headers.get('content-type') ?? '', 'content-length': bytes.length }
+    const asked = request(`${main.url}/api/media/upload`, { method: 'POST', headers })
+    const answered = once(asked, 'response')
+    asked.write(bytes.subarray(0, bytes.length - 1_000))
+    const edge = await startTarget({ role: 'edge', dataDir, env })
+    try {
+      asked.end(bytes.subarray(bytes.length - 1_000))
+      const [reply] = await answered
+      assert.equal(reply.statusCode, 201)
+      const { media_id } = JSON.parse((await reply.toArray()).join(''))
+      const events = await fetch(`${main.url}/api/media/${media_id}/events`)
+      assert.match(await events.text(), /"status":"processed"/)
+      const file = await fetch(`${main.url}/api/media/download/${media_id}`)
+      assert.ok(file.url.startsWith(env.CDN_BASE_URL), file.url)
+      assert.deepEqual([file.status, file.headers.get('content-type')], [200, 'image/jpeg'])
+      assert.equal((await fetch(file.url.replace(/Expires=\d/, 'Expires=9'))).status, 403)
+    } finally {
+      assert.equal(await edge.stop(), 0)
+    }
+  })
+
+  test('a second service on the folder is refused, and told which folder', async () => {
+    await assert.rejects(startTarget({ dataDir }), (error: Error) => error.message.includes(dataDir))
+  })
+
+  test('a worker of its own is refused on embedded engines, and told what to set', async () => {
+    await assert.rejects(startTarget({ role: 'worker' }), /METADATA_DRIVER, QUEUE_DRIVER, OBJECTS_DRIVER/)
+  })
+
+  test('an address that others can reach is refused without identity', async () => {
+    await assert.rejects(startTarget({ env: { HOST: '0.0.0.0' } }), /AUTH_JWT_SECRET/)
+  })
+})
