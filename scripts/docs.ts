@@ -1,7 +1,7 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { rooms } from '../src/config.ts'
-import { answers } from '../src/http/errors.ts'
+import { answers, requestCodes } from '../src/http/errors.ts'
 import type { Setting } from '../src/media/setting.ts'
 import { outcomes } from '../src/worker/outcomes.ts'
 
@@ -23,9 +23,7 @@ function shownDefault(setting: Setting<unknown>): string {
 }
 
 function errorsPage(): string {
-  const refusals = Object.entries(answers).map(
-    ([code, { status, detail }]) => `| \`${code}\` | ${status} | ${detail} |`,
-  )
+  const refusals = requestCodes.map((code) => `| \`${code}\` | ${answers[code].status} | ${answers[code].detail} |`)
   const failures = Object.entries(outcomes)
     .filter(([, { onlyRequests }]) => !onlyRequests)
     .map(([code, { action, message }]) => `| \`${code}\` | ${action === 'retry' ? 'yes' : 'no'} | ${message} |`)
