@@ -27,6 +27,9 @@ const nothing: Bytes = new Uint8Array()
 /** Buffers of one file on their way to disk and hash at a time; more would only wait for the lock of the file. */
 const inFlightLimit = 2
 
+/** Bytes after which the disk is told to begin. */
+const flushEvery = 16 * 1024 * 1024
+
 /**
  * Receives a stream into a new file: gathered to 1 MiB, written and hashed at the same time, pulled no faster than that.
  * Whatever ends it early leaves no file behind.
@@ -129,6 +132,23 @@ function openWriter(handle: FileHandle, buffers: Buffers, onError: (error: Media
   const underWay = new Set<Promise<void>>()
   let position = 0
   let failure: MediaError | null = null
+  let flushed = 0
+  let flushing: Promise<void> | null = null
+
+  /** Lets the disk begin while the rest still comes: what waits for the last sync is then a part of the file. */
+  function flushEarly(): void {
+    if (flushing || position - flushed < flushEvery) return
+    flushed = position
+    flushing = handle.datasync().then(
+      () => {
+        flushing = null
+      },
+      (error) => {
+        failure ??= storageError(error, 'syncing an upload')
+        onError(failure)
+      },
+    )
+  }
 
   async function put(buffer: Bytes, length: number, at: number, hash: StreamHash | null): Promise<void> {
     const bytes = buffer.subarray(0, length)
@@ -145,15 +165,16 @@ function openWriter(handle: FileHandle, buffers: Buffers, onError: (error: Media
       const task: Promise<void> = put(buffer, length, position, hash).finally(() => underWay.delete(task))
       underWay.add(task)
       position += length
+      flushEarly()
       if (underWay.size >= inFlightLimit) await Promise.race(underWay)
       if (failure) throw failure
     },
     finish: async () => {
-      await Promise.all(underWay)
+      await Promise.all([...underWay, flushing])
       if (failure) throw failure
     },
     settle: async () => {
-      await Promise.all(underWay)
+      await Promise.all([...underWay, flushing])
     },
   }
 }
