@@ -21,6 +21,8 @@ function newcomersEnvironment(): NodeJS.ProcessEnv {
   return { ...Object.fromEntries(plain), PATH: path.join(delimiter), PORT: '0' }
 }
 
+const started: ChildProcess[] = []
+
 interface Started {
   child: ChildProcess
   address: string
@@ -30,7 +32,8 @@ interface Started {
 
 async function npmStart(): Promise<Started> {
   const began = performance.now()
-  const child = spawn('npm', ['start'], { cwd: clone, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const child = spawn('npm', ['start'], { cwd: clone, env, stdio: ['ignore', 'pipe', 'inherit'], detached: true })
+  started.push(child)
   let banner = ''
   for await (const line of createInterface({ input: child.stdout })) {
     banner += `${line}\n`
@@ -41,9 +44,19 @@ async function npmStart(): Promise<Started> {
   throw new Error(`npm start ended without listening:\n${banner}`)
 }
 
-async function stop({ child }: Started): Promise<void> {
+/** As a supervisor does: it tells npm, and the service must hear of it. */
+async function stop({ child, address }: Started): Promise<void> {
   child.kill('SIGTERM')
-  await once(child, 'exit')
+  await once(child, 'exit', { signal: AbortSignal.timeout(30_000) })
+  await assert.rejects(fetch(`${address}/healthz`), 'the service outlived npm')
+}
+
+function killGroup(pid: number | undefined): void {
+  try {
+    if (pid) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // Gone already, as it should be.
+  }
 }
 
 /** The fenced shell blocks of the README's chapter. */
@@ -58,7 +71,10 @@ describe('a fresh clone', () => {
   before(() => {
     execFileSync('git', ['clone', '--quiet', source, clone])
   })
-  after(() => rmSync(home, { recursive: true, force: true }))
+  after(() => {
+    for (const { pid } of started) killGroup(pid)
+    rmSync(home, { recursive: true, force: true })
+  })
 
   test('the first `npm start` installs and serves', async () => {
     const started = await npmStart()
