@@ -75,22 +75,39 @@ async function noteWake(
   }
 }
 
-/** Raw media go `tempDays` after they were processed; those never processed after ten times as long, told of before. */
+/** Raw media go `tempDays` after they were processed; those never processed after ten times as long, and are told of before. */
 export async function expireRaw(options: SweeperOptions): Promise<void> {
   const { objects, clock, tempBucket, tempDays } = options
   if (!isExpiring(objects)) return
   const now = clock.now()
   const rules = { doneBefore: now - tempDays * day, anyBefore: now - 10 * tempDays * day }
   for await (const ref of objects.expire(tempBucket, rules)) await forgetRaw(ref, options)
+  await reportOverdue(options, rules.doneBefore)
+}
+
+/** Tells the operator of raw media that should long have been processed, before they expire. */
+async function reportOverdue({ objects, metadata, log, tempBucket }: SweeperOptions, before: number): Promise<void> {
+  const overdue: Record<string, number> = {}
+  for await (const { ref, last_modified } of objects.list(tempBucket, '')) {
+    if (last_modified >= before) continue
+    const status = (await metadata.get(mediaIdOf(ref)))?.status ?? 'unknown'
+    if (status !== 'processed' && status !== 'deleted') overdue[status] = (overdue[status] ?? 0) + 1
+  }
+  if (Object.keys(overdue).length > 0) log.warn({ overdue }, 'raw media older than TEMP_DAYS were never processed')
 }
 
 /** The record must not name bytes that are gone. */
 async function forgetRaw(ref: ObjectRef, { metadata, log }: SweeperOptions): Promise<void> {
-  const media_id = ref.key.split('.')[0] ?? ''
+  const media_id = mediaIdOf(ref)
   const record = await metadata.get(media_id)
   if (record?.temp_s3_url !== s3Url(ref)) return
   await metadata
     .commit({ media_id, expect: { version: record.version }, patch: { temp_s3_url: null } })
     .catch((error) => log.warn({ media_id, error }, 'record still names raw media that expired'))
   if (record.status !== 'processed') log.warn({ media_id, status: record.status }, 'raw media expired unprocessed')
+}
+
+/** Raw media lie at `{media_id}.{extension}`. */
+function mediaIdOf({ key }: ObjectRef): string {
+  return key.split('.')[0] ?? ''
 }

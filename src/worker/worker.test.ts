@@ -310,6 +310,28 @@ describe('worker', () => {
     assert.equal((await bench.record()).status, 'processed')
   })
 
+  test('raw media never processed are reported after TEMP_DAYS and removed after ten times as long', async () => {
+    const bench = openBench(async () => {
+      throw new MediaError('undecodable', '')
+    })
+    const said: object[] = []
+    const log = { ...silentLog, warn: (fields: object) => void said.push(fields) }
+    await bench.accept()
+    bench.startWorker()
+    await bench.after(1_000)
+    await expireRaw({ ...bench.sweeping, log })
+    assert.deepEqual(said, [])
+    bench.clock.skip(8 * day)
+    await expireRaw({ ...bench.sweeping, log })
+    assert.deepEqual(said, [{ overdue: { failed: 1 } }])
+    assert.deepEqual(bench.objects.addresses(), ['s3://temp/m1.png'])
+    bench.clock.skip(63 * day)
+    await expireRaw({ ...bench.sweeping, log })
+    assert.deepEqual(bench.objects.addresses(), [])
+    assert.equal((await bench.record()).temp_s3_url, null)
+    await assert.rejects(bench.library.retry('ada', 'm1'), { code: 'raw_expired' })
+  })
+
   test('pauses double to five minutes, half of them chance', () => {
     assert.deepEqual(
       [pauseAfter(1, 0), pauseAfter(1, 1), pauseAfter(3, 0.5), pauseAfter(20, 1)],
