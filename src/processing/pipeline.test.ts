@@ -47,7 +47,10 @@ describe('the processor', () => {
     assert.equal(new Set(seen).size, seen.length)
     assert.equal(seen.at(-1), 100)
     // The still comes after half of the film: progress must not wait for it.
-    assert.ok(seen.some((percent) => percent > 5 && percent < 45), `${seen}`)
+    assert.ok(
+      seen.some((percent) => percent > 5 && percent < 45),
+      `${seen}`,
+    )
     assert.equal(made.processed_s3_url, `s3://processed/${record.media_id}/v7/720p.mp4`)
     assert.equal(
       made.checksum,
