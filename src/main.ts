@@ -15,10 +15,10 @@ Settings are environment variables: see "Settings" in README.md.
 const stopLimitMs = 30_000
 
 async function main(argv: readonly string[]): Promise<void> {
-  const [word = 'all'] = argv
+  const [word = 'all', ...more] = argv
   if (word === '--help' || word === '-h') return void process.stdout.write(usage)
   const role = roles.find((one) => one === word)
-  if (!role) throw new Error(`"${word}" is not something to start.\n\n${usage}`)
+  if (!role || more.length > 0) throw new Error(`"${argv.join(' ')}" is not something to start.\n\n${usage}`)
   const config = readConfig(process.env)
   const service = await startService(role, config, fail)
   process.stdout.write(service.banner)

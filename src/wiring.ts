@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { destination, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino'
@@ -7,10 +6,12 @@ import { openDownloads } from './delivery/download.ts'
 import { type Edge, openEdge } from './delivery/edge.ts'
 import { type DeliveryKeys, openKeys } from './delivery/keys.ts'
 import { openSigner, openVerifier } from './delivery/signer.ts'
+import { openDataFolder } from './embedded/folder.ts'
 import { openStore } from './embedded/store.ts'
 import { buildApp } from './http/app.ts'
 import { problemOf } from './http/errors.ts'
 import { assertSafeToListen, isLoopback } from './http/identity.ts'
+import { explainListening } from './http/listening.ts'
 import { listenStandalone } from './http/standalone.ts'
 import { openLibrary } from './library/library.ts'
 import { type Chance, type Clock, systemChance, systemClock } from './media/clock.ts'
@@ -73,7 +74,7 @@ export async function startService(role: Role, config: Config, onFatal: (error: 
   const site: Site = { config, clock: systemClock, chance: systemChance, log, closers: [] }
   const stop = () => closeAll(site)
   try {
-    await mkdir(config.service.dataDir, { recursive: true })
+    await openDataFolder(config.service.dataDir, { writable: role !== 'edge' })
     const lines = role === 'edge' ? await startEdge(site) : await startMain(role, site, onFatal)
     return { banner: `${lines.join('\n')}\n`, stop }
   } catch (error) {
@@ -163,7 +164,9 @@ async function startApi(site: Site, ports: Ports): Promise<string[]> {
     clock,
   })
   closers.push({ name: 'live', close: live.close }, { name: 'api', close: () => app.close() })
-  const local = await app.listen({ host: http.host, port: http.port })
+  const local = await app.listen({ host: http.host, port: http.port }).catch((error) => {
+    throw explainListening(error, http)
+  })
   address = http.host === '127.0.0.1' ? local : local.replace(/\/\/[^:/]+|\/\/\[.*\]/, `//${http.host}`)
   const curl = `curl -F title="My first upload" -F file=@clip.mp4 ${publicUrl()}/api/media/upload`
   return [

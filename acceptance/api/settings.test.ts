@@ -31,6 +31,36 @@ describe('settings', () => {
     )
   })
 
+  test('what only shows when it is used names its variable too, in one line', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'wrong-'))
+    const target = await startTarget()
+    try {
+      const file = join(folder, 'file')
+      await writeFile(file, 'no PEM, no folder')
+      const cases: [Record<string, string>, RegExp][] = [
+        [{ PORT: new URL(target.url).port }, /PORT \d+ is taken/],
+        [{ HOST: '203.0.113.9', AUTH_JWT_SECRET: secret }, /HOST is "203.0.113.9"/],
+        [{ DATA_DIR: file }, /DATA_DIR is .*no folder/],
+        [{ TLS_CERT_FILE: file, TLS_KEY_FILE: file }, /TLS_CERT_FILE .* and TLS_KEY_FILE .* PEM/],
+        [{ TRUST_PROXY: '10.0.0.0/99' }, /TRUST_PROXY takes/],
+        [{ OBJECTS_TEMP_BUCKET: 'processed-bucket' }, /OBJECTS_TEMP_BUCKET and OBJECTS_PROCESSED_BUCKET are both/],
+      ]
+      for (const [env, said] of cases) {
+        await assert.rejects(startTarget({ env }), (error: Error) => {
+          const [first, ...lines] = error.message.trimEnd().split('\n')
+          assert.match(first ?? '', /ended with 1:/)
+          assert.equal(lines.length, 1, error.message)
+          assert.match(lines[0] ?? '', said)
+          return true
+        })
+      }
+      await assert.rejects(startTarget({ role: 'edge', env: { PORT: new URL(target.url).port } }), /PORT \d+ is taken/)
+    } finally {
+      await target.stop()
+      await rm(folder, { recursive: true, force: true })
+    }
+  })
+
   test('with identity each has their own media', async () => {
     const folder = await mkdtemp(join(tmpdir(), 'keys-'))
     const keys = join(folder, 'keys')

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import { integer, list, optionalText, type Setting, type SettingsOf, text } from '../media/setting.ts'
 
 /** `https://media.example.com`, without a slash at the end. */
@@ -46,9 +47,16 @@ const trustProxy: Setting<TrustProxy> = {
   parse: (value) => {
     if (value === 'true' || value === 'false') return value === 'true'
     const addresses = value.split(',').map((one) => one.trim())
-    if (!addresses.every((one) => /^[0-9a-fA-F.:]+(\/\d{1,3})?$/.test(one))) throw new Error('not addresses')
+    if (!addresses.every(isNetwork)) throw new Error('not addresses')
     return addresses
   },
+}
+
+/** An address, or a network as `10.0.0.0/8`. */
+function isNetwork(value: string): boolean {
+  const [address = '', length = '0', ...more] = value.split('/')
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1
+  return /^\d{1,3}$/.test(length) && Number(length) <= longest && more.length === 0
 }
 
 const jwtSecret: Setting<string | undefined> = {

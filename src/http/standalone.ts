@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { createSecureServer } from 'node:http2'
 import { type AddressInfo, isIP } from 'node:net'
+import { explainListening } from './listening.ts'
 import type { HttpSettings } from './settings.ts'
 import { readTls } from './tls.ts'
 
@@ -23,7 +24,9 @@ export async function listenStandalone(
   // The compatible API of HTTP/2 is the same to the handler.
   server.on('request', handle as () => void)
   server.listen(port, host)
-  await once(server, 'listening')
+  await once(server, 'listening').catch((error) => {
+    throw explainListening(error, settings)
+  })
   const named = isIP(host) === 6 ? `[${host}]` : host
   return {
     address: `${tls ? 'https' : 'http'}://${named}:${(server.address() as AddressInfo).port}`,

@@ -9,6 +9,11 @@ export async function openObjects(
   settings: ObjectsSettings,
   { dataDir, clock, owns = true }: { dataDir: string; clock: Clock; owns?: boolean },
 ): Promise<ObjectStore> {
+  if (settings.tempBucket === settings.processedBucket) {
+    throw new Error(
+      `OBJECTS_TEMP_BUCKET and OBJECTS_PROCESSED_BUCKET are both "${settings.tempBucket}": raw uploads expire, and what is delivered must not. Name two buckets.`,
+    )
+  }
   switch (settings.driver) {
     case 'filesystem':
       return await openFilesystemObjects({

@@ -1,0 +1,16 @@
+/**
+ * Why a server could not listen, in words that name the setting to change; an error of another kind stays as it is.
+ * @param error what `listen` failed with
+ */
+export function explainListening(error: unknown, { host, port }: { host: string; port: number }): unknown {
+  const { code } = error as NodeJS.ErrnoException
+  const words: Record<string, string> = {
+    EADDRINUSE: `PORT ${port} is taken on ${host} by another program. Stop that one, or set PORT; 0 takes a free one.`,
+    EACCES: `PORT ${port} may not be taken by this user. Set PORT to one above 1023, or grant the right.`,
+    EADDRNOTAVAIL: `HOST is "${host}", which is no address of this machine.`,
+    ENOTFOUND: `HOST is "${host}", which is no name that leads to an address.`,
+    EAI_AGAIN: `HOST is "${host}", whose address cannot be looked up.`,
+  }
+  const said = words[code ?? '']
+  return said === undefined ? error : new Error(said, { cause: error })
+}
