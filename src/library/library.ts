@@ -1,5 +1,5 @@
 import { type Clock, isoTime } from '../media/clock.ts'
-import { MediaError } from '../media/errors.ts'
+import { codeOf, MediaError } from '../media/errors.ts'
 import { type Job, jobIdOf, jobStates, laneFor, newJob, over, requeued, viewOf } from '../media/jobs.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
@@ -48,9 +48,9 @@ export function openLibrary(ports: Ports): Library {
     },
 
     rename: async (user_id, media_id, title) => {
-      const { record } = await commitOn(metadata, user_id, media_id, (found) => ({
+      const { record } = await commitOn(metadata, user_id, media_id, () => ({
         media_id,
-        expect: { version: found.version },
+        expect: { status: legalFrom('deleted') },
         patch: { title },
         events: [{ type: 'media.updated', at: isoTime(clock.now()), data: { title } }],
       }))
@@ -58,10 +58,15 @@ export function openLibrary(ports: Ports): Library {
     },
 
     remove: async (user_id, media_id) => {
-      const found = await metadata.get(media_id)
-      if (found?.user_id === user_id && found.status === 'deleted') return
+      if (await isRemoved(metadata, user_id, media_id)) return
       const jobs = await metadata.jobsOf(media_id)
-      await commitOn(metadata, user_id, media_id, (record) => tombstone(record, jobs, clock.now()))
+      try {
+        await commitOn(metadata, user_id, media_id, (record) => tombstone(record, jobs, clock.now()))
+      } catch (error) {
+        // Somebody removed it in the meantime.
+        if (codeOf(error) === 'not_found' && (await isRemoved(metadata, user_id, media_id))) return
+        throw error
+      }
       await wake(ports, newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now: clock.now() }))
     },
 
@@ -100,6 +105,11 @@ async function findOwn(metadata: Metadata, user_id: string, media_id: string): P
   return record
 }
 
+async function isRemoved(metadata: Metadata, user_id: string, media_id: string): Promise<boolean> {
+  const found = await metadata.get(media_id)
+  return found?.user_id === user_id && found.status === 'deleted'
+}
+
 /** Reads, decides, commits; again when somebody else was faster. */
 async function commitOn(
   metadata: Metadata,
@@ -119,11 +129,11 @@ async function commitOn(
 
 /** Whoever still works on it learns by its next heartbeat that the job is over. */
 function tombstone(record: MediaRecord, jobs: readonly Job[], now: number): Commit {
-  const { media_id, user_id, version } = record
+  const { media_id, user_id } = record
   const status: Status = advance(record.status, 'deleted').status
   return {
     media_id,
-    expect: { version },
+    expect: { status: legalFrom('deleted') },
     // The tombstone keeps what the purge needs and nothing of the sender's.
     patch: {
       status,
