@@ -6,6 +6,9 @@ import { join } from 'node:path'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 
+/** As in the script `start`. */
+const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2']
+
 /** A running service, of which a test knows only the address. */
 export interface Target {
   url: string
@@ -34,7 +37,7 @@ export async function startTarget({ role, dataDir, env = {} }: TargetOptions = {
   const own = dataDir === undefined
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'target-')))
   const { PATH = '', HOME = '' } = process.env
-  const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', main, ...(role ? [role] : [])], {
+  const child = spawn(process.execPath, [...flags, main, ...(role ? [role] : [])], {
     env: { PATH, HOME, PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
