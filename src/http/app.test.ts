@@ -123,6 +123,7 @@ describe('pages and health', () => {
     const page = await ask(kit, 'GET', '/docs/')
     assert.equal(page.statusCode, 200)
     assert.doesNotMatch(page.body, /(src|href)="(https?:)?\/\//)
+    assert.match(page.body, /<title>Media Service API<\/title>/)
     assert.match(page.body, /"url":\s*"\/openapi.json"/)
     const policy = String(page.headers['content-security-policy'])
     assert.match(policy, /default-src 'none'; script-src 'self' 'sha256-/)

@@ -139,7 +139,7 @@ export function problemOf(error: unknown, request_id: string): Problem {
 interface FastifyProblem {
   code?: string
   statusCode?: number
-  validation?: { instancePath: string; keyword?: string; message?: string }[]
+  validation?: { instancePath: string; keyword?: string; message?: string; params?: { allowedValues?: unknown[] } }[]
   validationContext?: string
 }
 
@@ -162,6 +162,9 @@ export function asMediaError(error: unknown): unknown {
     const detail = 'The Content-Type is not one that this address takes.'
     return new MediaError('unsupported_media', message, { cause: error, detail })
   }
+  if (code === 'FST_ERR_CTP_INVALID_JSON_BODY') {
+    return new MediaError('malformed_request', message, { cause: error, detail: 'The body is not valid JSON.' })
+  }
   if (statusCode === 413) return new MediaError('too_large', message, { cause: error })
   if (statusCode >= 400 && statusCode < 500) return new MediaError('malformed_request', message, { cause: error })
   return error
@@ -173,6 +176,12 @@ type Invalid = NonNullable<FastifyProblem['validation']>[number]
 function sayWhere(context: string, invalid: Invalid | undefined): string {
   const part = context === 'querystring' ? 'query' : context
   const where = [part, ...(invalid?.instancePath.split('/').slice(1) ?? [])].join('.')
-  const what = invalid?.keyword === 'pattern' ? 'is not of the form that /docs describes' : invalid?.message
-  return `${where} ${what ?? 'is not valid'}.`
+  return `${where} ${sayWhat(invalid)}.`
+}
+
+function sayWhat({ keyword, message, params }: Invalid = { instancePath: '' }): string {
+  if (keyword === 'pattern') return 'is not of the form that /docs describes'
+  if (keyword === 'boolean') return 'is not taken here'
+  if (keyword === 'enum') return `must be one of: ${params?.allowedValues?.join(', ')}`
+  return message ?? 'is not valid'
 }

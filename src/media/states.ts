@@ -32,6 +32,9 @@ export function legalFrom(move: Move): readonly Status[] {
  */
 export function advance(status: Status, move: Move): { status: Status; event: EventType } {
   const { from, to, event } = moves[move]
-  if (!from.includes(status)) throw new MediaError('wrong_state', `cannot be ${move} while ${status}`)
+  if (!from.includes(status)) {
+    const detail = `The media is ${status}; only media that are ${from.join(' or ')} can be ${move}.`
+    throw new MediaError('wrong_state', `cannot be ${move} while ${status}`, { detail })
+  }
   return { status: to, event }
 }

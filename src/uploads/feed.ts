@@ -34,7 +34,10 @@ export async function feed(given: {
   const onWrong = (cause: Error) => {
     reject(
       parts === 0
-        ? new MediaError('malformed_request', 'the body is not the form that its boundary says', { cause })
+        ? new MediaError('malformed_request', 'the body is not the form that its boundary says', {
+            cause,
+            detail: 'The body does not hold a form with the boundary that the Content-Type names.',
+          })
         : new MediaError('upload_interrupted', 'the form stopped short', { cause }),
     )
   }

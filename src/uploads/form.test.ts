@@ -216,6 +216,7 @@ describe('form door', () => {
       test(name, async () => {
         const { body } = await post(Buffer.concat(form))
         assert.equal(body.code, code)
+        if (code === 'malformed_request') assert.match(String(body.detail), /[Ff]orm/)
       })
     }
 

@@ -108,7 +108,7 @@ function collect(
   parser.on('field', onField)
   parser.on('file', onFile)
   for (const event of ['fieldsLimit', 'partsLimit'] as const) {
-    parser.on(event, () => refuse(new MediaError('malformed_request', 'more fields than a form may have')))
+    parser.on(event, () => refuse(tooManyFields()))
   }
   return {
     file: async (): Promise<Received> => {
@@ -126,6 +126,11 @@ function collect(
       )
     },
   }
+}
+
+function tooManyFields(): MediaError {
+  const detail = `A form may have ${limits.fields} fields; "title" and "file" are enough.`
+  return new MediaError('malformed_request', 'more fields than a form may have', { detail })
 }
 
 function wrongField(): MediaError {

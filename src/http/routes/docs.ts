@@ -33,6 +33,7 @@ async function openPages(): Promise<Pages> {
   await inner.register(scalar, {
     routePrefix: '/docs',
     configuration: {
+      pageTitle: 'Media Service API',
       url: '/openapi.json',
       withDefaultFonts: false,
       // What would call the vendor's servers, or sell them.

@@ -122,6 +122,25 @@ describe('media', () => {
     assert.equal((await ask(kit, 'DELETE', url, { ...json, 'content-length': '0' }, '')).statusCode, 204)
   })
 
+  test('a refusal says what is wrong and what would be right', async () => {
+    await using kit = await openKit()
+    const url = `/api/media/${await kit.addMedia()}`
+    const said = async (...given: [Method, string, string?]) => {
+      const [method, path, body] = given
+      return (await ask(kit, method, path, body === undefined ? {} : json, body)).json().detail
+    }
+    assert.match(
+      await said('GET', '/api/media?media_type=text'),
+      /^query.media_type must be one of: image, video, audio\.$/,
+    )
+    assert.equal(await said('PATCH', url, '{"title":"a","status":"x"}'), 'body.status is not taken here.')
+    assert.equal(await said('PATCH', url, '{"title":'), 'The body is not valid JSON.')
+    assert.equal(
+      await said('POST', `${url}/retry`),
+      'The media is uploaded; only media that are failed can be retried.',
+    )
+  })
+
   test('a name that cannot be one names nothing', async () => {
     await using kit = await openKit()
     for (const id of ['1', 'a'.repeat(300), '..%2f..%2fetc', '550e8400-e29b-41d4-a716-446655440000', '%00']) {
