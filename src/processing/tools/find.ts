@@ -32,6 +32,9 @@ export async function findTools(settings: {
   if (isTooOld(version)) {
     return { tools: null, problem: `ffmpeg ${version} at ${ffmpeg} is too old: 5.1 or newer is needed.` }
   }
+  if (!/^ffprobe version /.test(await ask(ffprobe, ['-version']))) {
+    return { tools: null, problem: `${ffprobe} does not run, or is not ffprobe. Set FFPROBE_PATH.` }
+  }
   const [encoders, filters] = await Promise.all([ask(ffmpeg, ['-encoders']), ask(ffmpeg, ['-filters'])])
   if (!/ libx264 /.test(encoders)) return { tools: null, problem: `${ffmpeg} was built without libx264.` }
   const canToneMap = / zscale /.test(filters) && / tonemap /.test(filters)
