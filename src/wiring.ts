@@ -10,7 +10,7 @@ import { openDataFolder } from './embedded/folder.ts'
 import { openStore } from './embedded/store.ts'
 import { buildApp } from './http/app.ts'
 import { problemOf } from './http/errors.ts'
-import { assertSafeToListen, isLoopback } from './http/identity.ts'
+import { assertSafeToListen, isIdentityConfigured, isLoopback } from './http/identity.ts'
 import { explainListening } from './http/listening.ts'
 import { listenStandalone } from './http/standalone.ts'
 import { openLibrary } from './library/library.ts'
@@ -168,7 +168,8 @@ async function startApi(site: Site, ports: Ports): Promise<string[]> {
     throw explainListening(error, http)
   })
   address = http.host === '127.0.0.1' ? local : local.replace(/\/\/[^:/]+|\/\/\[.*\]/, `//${http.host}`)
-  const curl = `curl -F title="My first upload" -F file=@clip.mp4 ${publicUrl()}/api/media/upload`
+  const token = isIdentityConfigured(http) ? '-H "Authorization: Bearer $TOKEN" ' : ''
+  const curl = `curl ${token}-F title="My first upload" -F file=@clip.mp4 ${publicUrl()}/api/media/upload`
   return [
     `Media Service is listening on ${local}`,
     '',
