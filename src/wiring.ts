@@ -192,7 +192,7 @@ async function openDelivery(site: Site, { metadata, objects }: Ports, publicUrl:
   const isDeleted = async (media_id: string) => ((await metadata.get(media_id))?.status ?? 'deleted') === 'deleted'
   const cdnUrl = () => baseUrl ?? `${publicUrl()}/cdn`
   // With PORT=0 the address is known only once the API listens, so these open with the first request.
-  const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), isDeleted }))
+  const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted }))
   const downloads = once(() => openDownloads({ metadata, signer, bucket, baseUrl: cdnUrl(), clock, urlSeconds }))
   closers.push({ name: 'edge', close: () => edge().close() })
   return {
@@ -213,6 +213,7 @@ interface EdgeGiven {
   objects: ObjectStore
   keys: DeliveryKeys
   publicBaseUrl: string
+  basePath: string
   isDeleted?: (media_id: string) => Promise<boolean>
 }
 
@@ -223,7 +224,6 @@ function openSiteEdge({ config, clock, chance, log }: Site, { keys, ...given }: 
     verifier: openVerifier(keys.publicKeys),
     clock,
     log,
-    basePath: '/cdn',
     problemOf: (error) => problemOf(error, chance.uuid()),
     memoryBytes: config.delivery.memoryBytes,
   })
@@ -236,13 +236,14 @@ async function startEdge(site: Site): Promise<string[]> {
   closers.push({ name: 'objects', close: objects.close })
   const keys = await openDeliveryKeys(site)
   let address = ''
-  const edge = once(() =>
-    openSiteEdge(site, { objects, keys, publicBaseUrl: config.delivery.baseUrl ?? `${address}/cdn` }),
-  )
+  const publicBaseUrl = () => config.delivery.baseUrl ?? `${address}/cdn`
+  // It has the server to itself, so it lies where signed addresses say.
+  const basePath = new URL(config.delivery.baseUrl ?? 'http://edge/cdn').pathname.replace(/\/$/, '')
+  const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: publicBaseUrl(), basePath }))
   const server = await listenStandalone(config.http, (request, reply) => void edge().handle(request, reply))
   closers.push({ name: 'edge', close: () => edge().close() }, { name: 'server', close: server.close })
   address = config.http.publicUrl ?? server.address
-  return [`Edge is listening on ${server.address}`]
+  return [`Edge is listening on ${server.address}`, '', `serves     ${publicBaseUrl()}/…`]
 }
 
 /** Embedded engines live in one process: a worker beside it would see nothing of them. */

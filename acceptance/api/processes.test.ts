@@ -60,6 +60,26 @@ describe('processes', () => {
     }
   })
 
+  test('an edge of its own lies where signed addresses say', async () => {
+    const dataDir = await mkdtemp(join(tmpdir(), 'processes-'))
+    const port = String(await freePort())
+    const env = { CDN_BASE_URL: `http://127.0.0.1:${port}`, PORT: port }
+    const main = await startTarget({ dataDir, env: { ...env, PORT: '0' } })
+    const edge = await startTarget({ role: 'edge', dataDir, env })
+    try {
+      const body = formOf({ title: 'A photo', file: await makeSample('photo.jpg') })
+      const uploaded = await fetch(`${main.url}/api/media/upload`, { method: 'POST', body })
+      const { media_id } = (await uploaded.json()) as { media_id: string }
+      await (await fetch(`${main.url}/api/media/${media_id}/events`)).text()
+      const file = await fetch(`${main.url}/api/media/download/${media_id}`)
+      assert.ok(file.url.startsWith(`${env.CDN_BASE_URL}/${media_id}/`), file.url)
+      assert.equal(file.status, 200)
+    } finally {
+      await Promise.all([edge.stop(), main.stop()])
+      await rm(dataDir, { recursive: true, force: true })
+    }
+  })
+
   test('a second service on the folder is refused, and told which folder', async () => {
     await assert.rejects(startTarget({ dataDir }), (error: Error) => error.message.includes(dataDir))
   })
