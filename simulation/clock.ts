@@ -5,7 +5,7 @@ export interface VirtualClock extends Clock {
   /** Runs timers in the order of time until nothing sleeps, `until` has come, or `done` says so. */
   run(options: { until: number; done?: () => boolean }): Promise<void>
   /** Steps over `ms` in which nothing happens. */
-  skip(ms: number): void
+  leap(ms: number): void
 }
 
 interface Timer {
@@ -47,7 +47,7 @@ export function openVirtualClock(start: number, random: () => number): VirtualCl
   return {
     now: () => now,
     sleep,
-    skip: (ms) => {
+    leap: (ms) => {
       now += ms
     },
     run: async ({ until, done = () => false }) => {

@@ -116,7 +116,7 @@ describe('worker', () => {
     assert.deepEqual([(await bench.job()).state, record.attempts, record.playable], ['done', 1, true])
     const types = (await bench.metadata.timeline('m1', 0, 10)).map((event) => event.type)
     assert.deepEqual(types, ['media.uploaded', 'media.processing', 'media.processed'])
-    bench.clock.skip(8 * day)
+    bench.clock.leap(8 * day)
     await expireRaw(bench.sweeping)
     assert.equal((await bench.record()).temp_s3_url, null)
     assert.deepEqual(bench.objects.addresses(), ['s3://processed/m1/v1/jpeg-1600.jpg'])
@@ -216,7 +216,7 @@ describe('worker', () => {
     for (let crash = 0; crash < 3; crash++) {
       const claim = await claimJob('m1.process', { metadata: bench.metadata, now: bench.clock.now(), leaseMs: 30_000 })
       assert.equal(claim?.job.token, crash + 1)
-      bench.clock.skip(30_000)
+      bench.clock.leap(30_000)
     }
     bench.startWorker()
     await bench.after(1_000)
@@ -229,7 +229,7 @@ describe('worker', () => {
       const result = await bench.storeOutput(task)
       if (task.token > 1) return result
       // Stopped dead for longer than its lease, like a laptop that slept.
-      bench.clock.skip(60_000)
+      bench.clock.leap(60_000)
       const other = await claimJob('m1.process', { metadata: bench.metadata, now: bench.clock.now(), leaseMs: 30_000 })
       assert.equal(other?.job.token, 2)
       return result
@@ -290,7 +290,7 @@ describe('worker', () => {
     await bench.after(120_000)
     const version = (n: number) => `s3://processed/m1/v${n}/jpeg-1600.jpg`
     assert.deepEqual(bench.objects.addresses(), ['s3://temp/m1.png', version(1), version(2)])
-    bench.clock.skip(day)
+    bench.clock.leap(day)
     await bench.after(60_000)
     assert.deepEqual(bench.objects.addresses(), ['s3://temp/m1.png', version(2)])
   })
@@ -321,11 +321,11 @@ describe('worker', () => {
     await bench.after(1_000)
     await expireRaw({ ...bench.sweeping, log })
     assert.deepEqual(said, [])
-    bench.clock.skip(8 * day)
+    bench.clock.leap(8 * day)
     await expireRaw({ ...bench.sweeping, log })
     assert.deepEqual(said, [{ overdue: { failed: 1 } }])
     assert.deepEqual(bench.objects.addresses(), ['s3://temp/m1.png'])
-    bench.clock.skip(63 * day)
+    bench.clock.leap(63 * day)
     await expireRaw({ ...bench.sweeping, log })
     assert.deepEqual(bench.objects.addresses(), [])
     assert.equal((await bench.record()).temp_s3_url, null)
