@@ -1,5 +1,4 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { copyFile, link, open, stat } from 'node:fs/promises'
 import { MediaError } from '../media/errors.ts'
 import type { ObjectRef } from '../media/locations.ts'
@@ -49,10 +48,21 @@ async function linkOrCopy(stored: string, path: string): Promise<void> {
   }
 }
 
+/** Through one buffer: a stream would leave the file's length of memory to the collector. */
 async function hashFile(path: string, signal: AbortSignal): Promise<string> {
   const hash = createHash('sha256')
-  for await (const chunk of createReadStream(path, { highWaterMark: 1024 ** 2, signal })) hash.update(chunk)
-  return `sha256:${hash.digest('hex')}`
+  const buffer = Buffer.allocUnsafe(256 * 1024)
+  const file = await open(path)
+  try {
+    for (;;) {
+      signal.throwIfAborted()
+      const { bytesRead } = await file.read(buffer, 0, buffer.length, null)
+      if (bytesRead === 0) return `sha256:${hash.digest('hex')}`
+      hash.update(buffer.subarray(0, bytesRead))
+    }
+  } finally {
+    await file.close()
+  }
 }
 
 async function download(objects: ObjectStore, ref: ObjectRef, path: string, signal: AbortSignal): Promise<Raw> {
