@@ -8,7 +8,7 @@ import { type DeliveryKeys, openKeys } from './delivery/keys.ts'
 import { openSigner, openVerifier } from './delivery/signer.ts'
 import { openDataFolder } from './embedded/folder.ts'
 import { openStore } from './embedded/store.ts'
-import { buildApp } from './http/app.ts'
+import { buildApp, closeApp } from './http/app.ts'
 import { problemOf } from './http/errors.ts'
 import { assertSafeToListen, isIdentityConfigured, isLoopback } from './http/identity.ts'
 import { explainListening } from './http/listening.ts'
@@ -163,7 +163,7 @@ async function startApi(site: Site, ports: Ports): Promise<string[]> {
     edge,
     clock,
   })
-  closers.push({ name: 'live', close: live.close }, { name: 'api', close: () => app.close() })
+  closers.push({ name: 'live', close: live.close }, { name: 'api', close: () => closeApp(app, clock) })
   const local = await app.listen({ host: http.host, port: http.port }).catch((error) => {
     throw explainListening(error, http)
   })

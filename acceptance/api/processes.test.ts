@@ -1,11 +1,12 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
-import { mkdtemp, rm } from 'node:fs/promises'
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { formOf, makeSample } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 
@@ -78,6 +79,19 @@ describe('processes', () => {
       await Promise.all([edge.stop(), main.stop()])
       await rm(dataDir, { recursive: true, force: true })
     }
+  })
+
+  test('told to stop in the midst of an upload, it waits a while, cuts it, and leaves nothing of it', async () => {
+    const folder = await mkdtemp(join(tmpdir(), 'stopped-'))
+    const target = await startTarget({ dataDir: folder })
+    const headers = { 'content-type': 'multipart/form-data; boundary=b', 'content-length': 1_000_000 }
+    const asked = request(`${target.url}/api/media/upload`, { method: 'POST', headers }).on('error', () => {})
+    asked.write('--b\r\ncontent-disposition: form-data; name="file"; filename="a.gif"\r\n\r\nGIF89a')
+    const staging = join(folder, 'objects', '.staging')
+    while ((await readdir(staging)).length === 0) await sleep(20)
+    assert.equal(await target.stop(), 0)
+    assert.deepEqual(await readdir(staging), [])
+    await rm(folder, { recursive: true, force: true })
   })
 
   test('a second service on the folder is refused, and told which folder', async () => {

@@ -1,5 +1,6 @@
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import { type FastifyHttpOptions, fastify } from 'fastify'
+import type { Clock } from '../media/clock.ts'
 import { logAccess } from './access.ts'
 import { closeGently, continueLate } from './bodies.ts'
 import type { App, AppDeps } from './deps.ts'
@@ -26,6 +27,8 @@ export type { App, AppDeps } from './deps.ts'
 const bodyLimit = 64 * 1024
 /** Milliseconds in which the head of a request must have come. */
 const headersTime = 60_000
+/** Milliseconds that requests under way have at the stop. */
+const lastRequestsTime = 5_000
 /** Milliseconds after which a connection on which nothing moves is closed. */
 const silenceTime = 120_000
 
@@ -63,6 +66,18 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   answerOthers()
   await app.ready()
   return app
+}
+
+/** Takes no more; requests under way may end, and what has not after a while is cut: its bytes are cleared away as ever. */
+export async function closeApp(app: App, clock: Clock): Promise<void> {
+  const patience = new AbortController()
+  const cut = clock.sleep(lastRequestsTime, patience.signal).then(
+    () => app.server.closeAllConnections?.(),
+    () => {},
+  )
+  await app.close()
+  patience.abort()
+  await cut
 }
 
 async function optionsOf({ settings, log, chance }: AppDeps): Promise<FastifyHttpOptions<App['server']>> {
