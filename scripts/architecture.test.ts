@@ -36,8 +36,9 @@ const rules: Record<string, Rule> = {
   'src/http': { may: [/^src\/media\//, /^contract\//, port, useCases] },
   'src/worker': { may: [/^src\/media\//, port, useCases] },
   'src/config.ts': { may: [settings, /^src\/media\/setting\.ts$/] },
+  'src/closing.ts': { may: [/^src\/media\//] },
   'src/wiring.ts': {
-    may: [/^src\/config\.ts$/, /\/open\.ts$/, /^src\/(http|worker|embedded|media)\//, useCases, port],
+    may: [/^src\/(config|closing)\.ts$/, /\/open\.ts$/, /^src\/(http|worker|embedded|media)\//, useCases, port],
   },
   'src/main.ts': { may: [/^src\/(wiring|config)\.ts$/] },
 }

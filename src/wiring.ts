@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { destination, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino'
+import { type Closers, openClosers } from './closing.ts'
 import type { Config } from './config.ts'
 import { openDownloads } from './delivery/download.ts'
 import { type Edge, openEdge } from './delivery/edge.ts'
@@ -48,13 +49,7 @@ interface Site {
   clock: Clock
   chance: Chance
   log: Logger
-  /** Closed from the last to the first. */
-  closers: Closer[]
-}
-
-interface Closer {
-  name: string
-  close: () => Promise<void> | void
+  closers: Closers
 }
 
 interface Ports {
@@ -71,8 +66,14 @@ export async function startService(role: Role, config: Config, onFatal: (error: 
   assertSafeToListen({ host: config.http.host, settings: config.http })
   if (role === 'worker') refuseLonelyWorker(config)
   const log = openLog(config.service.logLevel)
-  const site: Site = { config, clock: systemClock, chance: systemChance, log, closers: [] }
-  const stop = () => closeAll(site)
+  const site: Site = {
+    config,
+    clock: systemClock,
+    chance: systemChance,
+    log,
+    closers: openClosers({ clock: systemClock, log }),
+  }
+  const stop = site.closers.closeAll
   try {
     await openDataFolder(config.service.dataDir, { writable: role !== 'edge' })
     const lines = role === 'edge' ? await startEdge(site) : await startMain(role, site, onFatal)
@@ -92,13 +93,13 @@ async function startMain(role: Role, site: Site, onFatal: (error: Error) => void
 async function openPorts({ config, clock, closers }: Site, onFatal: (error: Error) => void): Promise<Ports> {
   const { dataDir } = config.service
   const store = await openStore({ path: join(dataDir, 'metadata.db'), onFatal })
-  closers.push({ name: 'store', close: store.close })
+  closers.add('store', store.close)
   const metadata = await openMetadata(config.metadata, { store })
-  closers.push({ name: 'metadata', close: metadata.close })
+  closers.add('metadata', metadata.close)
   const queue = await openQueue(config.queue, { store, clock })
-  closers.push({ name: 'queue', close: queue.close })
+  closers.add('queue', queue.close)
   const objects = await openObjects(config.objects, { dataDir, clock })
-  closers.push({ name: 'objects', close: objects.close })
+  closers.add('objects', objects.close)
   return { metadata, queue, objects }
 }
 
@@ -109,9 +110,9 @@ async function startWork(site: Site, ports: Ports): Promise<string[]> {
   const { processor, lines } = await openProcessing(site, ports.objects)
   const shared = { ...site, ...ports, tempBucket, processedBucket }
   const sweeper = startSweeper({ ...shared, tempDays: config.uploads.tempDays })
-  closers.push({ name: 'sweeper', close: sweeper.stop })
+  closers.add('sweeper', sweeper.stop)
   const worker = startWorker({ ...shared, ...config.worker, processor })
-  closers.push({ name: 'worker', close: worker.stop })
+  closers.add('worker', worker.stop, config.worker.stopSeconds * 1_000)
   return lines
 }
 
@@ -131,7 +132,7 @@ async function openProcessing(site: Site, objects: ObjectStore): Promise<{ proce
     workRoot: join(dataDir, 'work'),
     processedBucket: config.objects.processedBucket,
   })
-  closers.push({ name: 'processing', close: processor.close })
+  closers.add('processing', processor.close)
   const { kind, reason } = sandbox
   log.info({ sandbox: kind, reason, takesVideo, ffmpeg: found.tools?.version ?? null }, 'processing')
   const safety = kind === 'bwrap' ? kind : `${kind}: ${reason}${takesVideo ? '' : '; video and sound are refused'}`
@@ -163,7 +164,8 @@ async function startApi(site: Site, ports: Ports): Promise<string[]> {
     edge,
     clock,
   })
-  closers.push({ name: 'live', close: live.close }, { name: 'api', close: () => closeApp(app, clock) })
+  closers.add('live', live.close)
+  closers.add('api', () => closeApp(app, clock))
   const local = await app.listen({ host: http.host, port: http.port }).catch((error) => {
     throw explainListening(error, http)
   })
@@ -194,7 +196,7 @@ async function openDelivery(site: Site, { metadata, objects }: Ports, publicUrl:
   // With PORT=0 the address is known only once the API listens, so these open with the first request.
   const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted }))
   const downloads = once(() => openDownloads({ metadata, signer, bucket, baseUrl: cdnUrl(), clock, urlSeconds }))
-  closers.push({ name: 'edge', close: () => edge().close() })
+  closers.add('edge', () => edge().close())
   return {
     edge: (request: IncomingMessage, reply: ServerResponse) => edge().handle(request, reply),
     downloads: {
@@ -233,7 +235,7 @@ function openSiteEdge({ config, clock, chance, log }: Site, { keys, ...given }: 
 async function startEdge(site: Site): Promise<string[]> {
   const { config, clock, closers } = site
   const objects = await openObjects(config.objects, { dataDir: config.service.dataDir, clock, owns: false })
-  closers.push({ name: 'objects', close: objects.close })
+  closers.add('objects', objects.close)
   const keys = await openDeliveryKeys(site)
   let address = ''
   const publicBaseUrl = () => config.delivery.baseUrl ?? `${address}/cdn`
@@ -241,7 +243,8 @@ async function startEdge(site: Site): Promise<string[]> {
   const basePath = new URL(config.delivery.baseUrl ?? 'http://edge/cdn').pathname.replace(/\/$/, '')
   const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: publicBaseUrl(), basePath }))
   const server = await listenStandalone(config.http, (request, reply) => void edge().handle(request, reply))
-  closers.push({ name: 'edge', close: () => edge().close() }, { name: 'server', close: server.close })
+  closers.add('edge', () => edge().close())
+  closers.add('server', server.close)
   address = config.http.publicUrl ?? server.address
   return [`Edge is listening on ${server.address}`, '', `serves     ${publicBaseUrl()}/…`]
 }
@@ -266,24 +269,6 @@ function openLog(level: Config['service']['logLevel']): Logger {
     { level, base: null, serializers, timestamp: stdTimeFunctions.isoTime },
     destination({ dest: 2, sync: true }),
   )
-}
-
-/** Longest that closing one room may take, beside what the worker may. Milliseconds. */
-const closeLimit = 10_000
-
-/** From the last opened to the first, each within its limit: one that hangs does not keep the others open. */
-async function closeAll({ closers, config, clock, log }: Site): Promise<void> {
-  for (const { name, close } of closers.splice(0).reverse()) {
-    const patience = new AbortController()
-    const limit = closeLimit + (name === 'worker' ? config.worker.stopSeconds * 1_000 : 0)
-    const late = clock.sleep(limit, patience.signal).then(
-      () => log.warn({ room: name }, 'did not close in time'),
-      () => {},
-    )
-    const closed = Promise.resolve(close()).catch((error) => log.warn({ room: name, error }, 'did not close cleanly'))
-    await Promise.race([closed, late])
-    patience.abort()
-  }
 }
 
 /** Opened when first asked for. */
