@@ -12,8 +12,12 @@ import { findProgram, isVideoSafe, type Limits, probeSandbox, type Sandbox } fro
 
 const limits: Limits = { memory: 256 * 1024 ** 2, seconds: 60, fileBytes: 1024 ** 2, fewAddresses: true, niceness: 0 }
 
+/** Some containers allow no namespaces: there the weak sandbox is all there is, and CI must not pass for it. */
+const { kind: strongest, reason } = await probeSandbox('auto')
+const without = strongest === 'bwrap' || process.env.CI ? false : `${reason} (with CI set this fails)`
+
 for (const kind of ['bwrap', 'weak'] as const) {
-  describe(`tools in the ${kind} sandbox`, () => {
+  describe(`tools in the ${kind} sandbox`, { skip: kind === 'bwrap' && without }, () => {
     let sandbox: Sandbox
     let runner: Runner
     let folder: string
@@ -114,7 +118,7 @@ for (const kind of ['bwrap', 'weak'] as const) {
   })
 }
 
-describe('bubblewrap', () => {
+describe('bubblewrap', { skip: without }, () => {
   let runner: Runner
   let folder: string
   const open = async () => {
