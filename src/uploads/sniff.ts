@@ -29,11 +29,18 @@ const signatures: readonly (readonly [start: string, type: Sniffed])[] = [
   ['MM\0+', image('image/tiff', 'tiff')],
   ['FLV\x01', video('video/x-flv', 'flv')],
   ['\0\0\x01\xba', video('video/mpeg', 'mpg')],
+  ['\0\0\x01\xb3', video('video/mpeg', 'mpg')],
+  ['.RMF', video('application/vnd.rn-realmedia', 'rm')],
   ['\x06\x0e\x2b\x34\x02\x05\x01\x01\x0d\x01\x02\x01', video('application/mxf', 'mxf')],
   ['fLaC', audio('audio/flac', 'flac')],
   ['#!AMR\n', audio('audio/amr', 'amr')],
   ['#!AMR-WB\n', audio('audio/amr-wb', 'awb')],
   ['caff\0\x01', audio('audio/x-caf', 'caf')],
+  ['\x0b\x77', audio('audio/ac3', 'ac3')],
+  ['.snd\0\0', audio('audio/basic', 'au')],
+  ['TTA1', audio('audio/x-tta', 'tta')],
+  ['MAC \x96\x0f', audio('audio/x-ape', 'ape')],
+  ['riff\x2e\x91\xcf\x11', audio('audio/x-w64', 'w64')],
   ['wvpk', audio('audio/x-wavpack', 'wv')],
 ]
 
