@@ -20,11 +20,11 @@ const rec709 = tags('bt709', 'bt709', 'bt709')
  */
 export function colourOf(video: VideoFacts): Colour {
   const { matrix, transfer, pixelFormat, width, height } = video
-  if (transfer === 'smpte2084' || transfer === 'arib-std-b67') {
-    return { hdr: true, matrixIn: 'bt2020', matrixOut: 'bt709', tags: rec709 }
-  }
   if (/^(?:rgb|bgr|gbr|argb|abgr|pal8|0rgb|x2rgb)/.test(pixelFormat)) {
     return { hdr: false, matrixIn: 'auto', matrixOut: 'bt709', tags: rec709 }
+  }
+  if (transfer === 'smpte2084' || transfer === 'arib-std-b67') {
+    return { hdr: true, matrixIn: 'bt2020', matrixOut: 'bt709', tags: rec709 }
   }
   if (matrix?.startsWith('bt2020')) return { hdr: false, matrixIn: 'bt2020', matrixOut: 'bt709', tags: rec709 }
   if (isStandard(matrix) || (matrix !== 'bt709' && Math.min(width, height) < 720)) {

@@ -169,6 +169,8 @@ function scaled({ target, colour }: VideoPlan): string[] {
 function toneMapped({ video, target }: VideoPlan): string[] {
   const read = `tin=${video.transfer}:pin=bt2020:min=bt2020nc`
   return [
+    // What the frames leave open is what the curve implies; zscale finds no way from an unknown.
+    'setparams=color_primaries=bt2020:colorspace=bt2020nc',
     `zscale=w=${target.width}:h=${target.height}:${read}:t=linear:npl=100`,
     ...['format=gbrpf32le', 'zscale=p=bt709', 'tonemap=tonemap=hable:desat=0'],
     'zscale=t=bt709:m=bt709:r=tv',

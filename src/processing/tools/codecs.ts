@@ -6,7 +6,25 @@
 /** Containers, by the names of ffmpeg's demuxers. */
 export const containers = [
   ...['mov', 'matroska', 'webm', 'avi', 'flv', 'mpegts', 'mpeg', 'asf', 'ogg', 'mp3', 'flac', 'wav', 'w64', 'aiff'],
-  ...['amr', 'aac', 'ac3', 'eac3', 'caf', 'au', 'ape', 'wv', 'tta', 'mxf', 'dv', 'ivf', 'rm', 'gxf', 'h264', 'hevc'],
+  ...[
+    'amr',
+    'aac',
+    'ac3',
+    'eac3',
+    'caf',
+    'au',
+    'ape',
+    'wv',
+    'tta',
+    'mxf',
+    'dv',
+    'ivf',
+    'rm',
+    'gxf',
+    'h264',
+    'hevc',
+    'mpegvideo',
+  ],
 ].join(',')
 
 const videoDecoders: Record<string, readonly string[]> = {
@@ -16,8 +34,9 @@ const videoDecoders: Record<string, readonly string[]> = {
   vp8: ['vp8'],
   vp9: ['vp9'],
   mpeg4: ['mpeg4'],
-  mpeg1video: ['mpeg1video'],
-  mpeg2video: ['mpeg2video'],
+  // A short stream is taken for one and turns out to be the other.
+  mpeg1video: ['mpeg1video', 'mpeg2video'],
+  mpeg2video: ['mpeg2video', 'mpeg1video'],
   msmpeg4v1: ['msmpeg4v1'],
   msmpeg4v2: ['msmpeg4v2'],
   msmpeg4v3: ['msmpeg4'],
@@ -46,6 +65,23 @@ const videoDecoders: Record<string, readonly string[]> = {
   svq3: ['svq3'],
   cinepak: ['cinepak'],
   qtrle: ['qtrle'],
+  ...same([
+    'v210',
+    'v308',
+    'v408',
+    'r210',
+    'cfhd',
+    'magicyuv',
+    'zmbv',
+    'flashsv',
+    'flashsv2',
+    'msvideo1',
+    'rpza',
+    'png',
+  ]),
+  jpeg2000: ['jpeg2000', 'libopenjpeg'],
+  rv10: ['rv10'],
+  rv20: ['rv20'],
   rv30: ['rv30'],
   rv40: ['rv40'],
 }
@@ -76,13 +112,16 @@ const audioDecoders: Record<string, readonly string[]> = {
   wavpack: ['wavpack'],
   tta: ['tta'],
   cook: ['cook'],
-  gsm_ms: ['gsm_ms'],
+  gsm_ms: ['gsm_ms', 'libgsm_ms'],
+  adpcm_g722: ['g722'],
+  adpcm_g726: ['g726'],
   qdm2: ['qdm2'],
   nellymoser: ['nellymoser'],
   ...same([
     ...['pcm_u8', 'pcm_s8', 'pcm_s16le', 'pcm_s16be', 'pcm_s24le', 'pcm_s24be', 'pcm_s32le', 'pcm_s32be', 'pcm_u16le'],
     ...['pcm_f32le', 'pcm_f32be', 'pcm_f64le', 'pcm_f64be', 'pcm_mulaw', 'pcm_alaw', 'pcm_bluray', 'pcm_dvd'],
-    ...['adpcm_ms', 'adpcm_ima_wav', 'adpcm_ima_qt', 'adpcm_swf', 'adpcm_yamaha', 'adpcm_g726', 'gsm'],
+    ...['adpcm_ms', 'adpcm_ima_wav', 'adpcm_ima_qt', 'adpcm_swf', 'adpcm_yamaha', 'gsm'],
+    ...['s302m', 'g723_1', 'pcm_s64le', 'pcm_s16le_planar', 'pcm_s16be_planar'],
   ]),
 }
 
@@ -106,8 +145,10 @@ export const probedDecoders = [
     'pgssub',
     'xsub',
     'cc_dec',
+    'libzvbi_teletextdec',
+    'libaribb24',
   ],
-  ...['png', 'bmp', 'gif', 'webp'],
+  ...['bmp', 'gif', 'webp'],
 ].join(',')
 
 /** Pictures that come along as a video stream: covers, to be copied out and never to be decoded here. */

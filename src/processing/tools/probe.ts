@@ -73,8 +73,16 @@ export async function probe(given: {
   const shown = ['-show_entries', entries, '-of', 'json=compact=1', '-i', `file:${path}`]
   const command = { program: ffprobe, args: [...args, ...shown], folder, reads: [path], limits, signal }
   const { exitCode, stdout, stderr } = await runner.run(command)
-  if (exitCode !== 0) throw new MediaError('undecodable', `ffprobe: ${stderr || `ended with ${exitCode}`}`)
+  if (exitCode !== 0) throw failureOf(stderr || `ended with ${exitCode}`)
   return factsFrom(JSON.parse(stdout.toString('utf8')), size)
+}
+
+/** A sound file in a format that we leave closed is not a damaged one. */
+function failureOf(said: string): MediaError {
+  const codec = /Codec \(([\w-]{1,40})\) not on whitelist/.exec(said)?.[1]
+  if (codec === undefined) return new MediaError('undecodable', `ffprobe: ${said}`)
+  const detail = `The file holds ${codec}, which is not supported. Convert it to a common format.`
+  return new MediaError('unsupported_media', `no decoder for ${codec}`, { detail })
 }
 
 /** The three lists that keep ffmpeg and ffprobe within one file. */
@@ -116,7 +124,9 @@ export function factsFrom(probed: Probed, size: number): Facts {
   const moving = streams.filter((stream) => stream.codec_type === 'video' && isMoving(stream, container))
   const covers = streams.filter((stream) => stream.codec_type === 'video' && !isMoving(stream, container))
   const sounds = streams.filter((stream) => stream.codec_type === 'audio')
-  const video = moving.find((stream) => stream.disposition?.default === 1) ?? moving[0]
+  // A film of a single JPEG is one all the same, when there is nothing else.
+  const lone = sounds.length === 0 ? covers.find((stream) => stream.disposition?.attached_pic !== 1) : undefined
+  const video = moving.find((stream) => stream.disposition?.default === 1) ?? moving[0] ?? lone
   const audio = sounds.find((stream) => number(stream.channels) > 0) ?? sounds[0]
   const cover = covers.find((stream) => stream.disposition?.attached_pic === 1) ?? covers[0]
   return {
@@ -129,14 +139,14 @@ export function factsFrom(probed: Probed, size: number): Facts {
   }
 }
 
-/** Covers show as video streams: by their mark, by their codec, or as a single JPEG. */
+/** Covers show as video streams: by their mark, in a sound's container, or as a single still. */
 function isMoving(stream: ProbedStream, container: string): boolean {
   const { attached_pic, timed_thumbnails } = stream.disposition ?? {}
   if (attached_pic === 1 || timed_thumbnails === 1) return false
   const codec = text(stream.codec_name)
-  if (stillCodecs.includes(codec)) return false
   const soundOnly = ['mp3', 'flac', 'wav', 'aac', 'aiff', 'ape', 'wv', 'tta'].includes(container)
-  return !(codec === 'mjpeg' && (soundOnly || number(stream.nb_frames) === 1))
+  const isStill = codec === 'mjpeg' || stillCodecs.includes(codec)
+  return !(isStill && (soundOnly || number(stream.nb_frames) === 1))
 }
 
 /** A file may claim to last for days: what its bytes cannot fill is no claim. */
