@@ -1,8 +1,8 @@
 import { MediaError } from '../src/media/errors.ts'
-import { type ObjectRef, outputPrefix, parseS3Url, s3Url } from '../src/media/locations.ts'
+import { outputPrefix, parseS3Url, s3Url } from '../src/media/locations.ts'
 import type { MediaRecord } from '../src/media/record.ts'
 import type { ObjectStore } from '../src/objects/port.ts'
-import type { Processor } from '../src/processing/process.ts'
+import type { Processed, Processor } from '../src/processing/process.ts'
 import type { Host } from './faults.ts'
 
 /** What the bytes of a simulated upload do to whoever processes them. */
@@ -25,8 +25,8 @@ export function openSimulatedProcessor(objects: ObjectStore, host: Host, random:
       if (fate === 'poison') host.kill()
       if (fate === 'damaged') throw new MediaError('undecodable', 'simulated: damaged')
       if (fate === 'unlucky' && record.attempts < 3) throw new MediaError('tool_crashed', 'simulated: crashed')
-      const outputs = await storeOutputs(objects, record.media_id, token)
-      return processed(outputs)
+      const [main, thumbnail] = await storeOutputs(objects, record.media_id, token)
+      return processedAs(main, thumbnail)
     },
   }
 }
@@ -35,29 +35,27 @@ export function fateOf({ title }: Pick<MediaRecord, 'title'>): Fate {
   return fates.find((fate) => title.startsWith(fate)) ?? 'fine'
 }
 
-async function storeOutputs(objects: ObjectStore, media_id: string, token: number): Promise<ObjectRef[]> {
-  const refs = ['jpeg-1600.jpg', 'thumbnail.jpg'].map((name) => ({
-    bucket: 'processed',
-    key: `${outputPrefix(media_id, token)}${name}`,
-  }))
-  for (const ref of refs) {
+async function storeOutputs(objects: ObjectStore, media_id: string, token: number): Promise<[string, string]> {
+  const store = async (name: string): Promise<string> => {
+    const ref = { bucket: 'processed', key: `${outputPrefix(media_id, token)}${name}` }
     const staged = await objects.stage(bytesOf(ref.key))
     await staged.commit(ref, { content_type: 'image/jpeg' })
+    return s3Url(ref)
   }
-  return refs
+  return [await store('jpeg-1600.jpg'), await store('thumbnail.jpg')]
 }
 
 async function* bytesOf(text: string): AsyncIterable<Uint8Array> {
   yield Buffer.from(text)
 }
 
-function processed([main, thumbnail]: ObjectRef[]) {
-  if (!main || !thumbnail) throw new Error('two outputs are made')
+/** The result of a picture's processing, of which nothing but the addresses matters here. */
+export function processedAs(processed_s3_url: string, thumbnail_s3_url: string | null): Processed {
   return {
-    media_type: 'image' as const,
-    content_type: 'image/jpeg',
-    processed_s3_url: s3Url(main),
-    thumbnail_s3_url: s3Url(thumbnail),
+    media_type: 'image',
+    content_type: 'image/png',
+    processed_s3_url,
+    thumbnail_s3_url,
     width: 1,
     height: 1,
     duration: null,

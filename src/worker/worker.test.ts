@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { openVirtualClock, seededRandom } from '../../simulation/clock.ts'
 import { openMemoryObjects } from '../../simulation/objects.ts'
+import { processedAs } from '../../simulation/processor.ts'
 import { openInlineStore } from '../embedded/store.ts'
 import { openLibrary } from '../library/library.ts'
 import { isoTime } from '../media/clock.ts'
@@ -10,7 +11,7 @@ import { jobIdOf, newJob } from '../media/jobs.ts'
 import { silentLog } from '../media/log.ts'
 import { newRecord } from '../media/record.ts'
 import { openEmbeddedMetadata } from '../metadata/embedded.ts'
-import type { Processed, Processor, ProcessTask } from '../processing/process.ts'
+import type { Processor, ProcessTask } from '../processing/process.ts'
 import { openEmbeddedQueue } from '../queue/embedded.ts'
 import { claimJob } from './claim.ts'
 import { outcomes, pauseAfter } from './outcomes.ts'
@@ -79,29 +80,13 @@ function openBench(process: Processor['process']) {
       const key = `${record.media_id}/v${token}/jpeg-1600.jpg`
       const staged = await objects.stage(bytes(key))
       await staged.commit({ bucket: 'processed', key }, { content_type: 'image/jpeg' })
-      return processed(`s3://processed/${key}`)
+      return processedAs(`s3://processed/${key}`, null)
     },
   }
 }
 
 async function* bytes(text: string): AsyncIterable<Uint8Array> {
   yield Buffer.from(text)
-}
-
-function processed(processed_s3_url: string): Processed {
-  return {
-    media_type: 'image',
-    content_type: 'image/png',
-    processed_s3_url,
-    thumbnail_s3_url: null,
-    width: 1,
-    height: 1,
-    duration: null,
-    placeholder: null,
-    warnings: [],
-    checksum: 'sha256:0',
-    renditions: [],
-  }
 }
 
 describe('worker', () => {
