@@ -1,13 +1,13 @@
 import { type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
-import { type Job, jobIdOf, jobStates, laneFor, newJob, over, requeued, viewOf } from '../media/jobs.ts'
+import { firstWakeAfter, type Job, jobIdOf, jobStates, laneFor, newJob, over, requeued, viewOf } from '../media/jobs.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord, MediaView, Status } from '../media/record.ts'
 import { advance, legalFrom } from '../media/states.ts'
 import type { Commit, ListQuery, Metadata } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
-import type { Queue } from '../queue/port.ts'
+import { type Queue, wake } from '../queue/port.ts'
 
 /** What an owner does with media that are there. Somebody else's media is `not_found`. */
 export interface Library {
@@ -31,8 +31,10 @@ interface Ports {
 /** A commit that lost a race is tried again on what it finds; more often than this is somebody hammering. */
 const raceLimit = 8
 
+const purgeLane = 'tasks'
+
 export function openLibrary(ports: Ports): Library {
-  const { metadata, objects, clock } = ports
+  const { metadata, objects, queue, clock, log } = ports
 
   async function view(record: MediaRecord): Promise<MediaView> {
     const job = record.status === 'processing' ? await metadata.getJob(jobIdOf(record.media_id, 'process')) : null
@@ -67,7 +69,7 @@ export function openLibrary(ports: Ports): Library {
         if (codeOf(error) === 'not_found' && (await isRemoved(metadata, user_id, media_id))) return
         throw error
       }
-      await wake(ports, newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now: clock.now() }))
+      await wake(queue, { job_id: jobIdOf(media_id, 'purge'), lane: purgeLane }, log)
     },
 
     retry: async (user_id, media_id) => {
@@ -84,13 +86,13 @@ export function openLibrary(ports: Ports): Library {
           {
             job_id,
             expect: { states: ['parked', 'done'] },
-            patch: { ...requeued(now), attempts: 0, last_error: null },
+            patch: { ...requeued(now, now + firstWakeAfter), attempts: 0, last_error: null },
           },
         ],
         events: [{ type: 'media.retried', at: isoTime(now) }],
       })
       const lane = laneFor(record.media_type, record.file_size ?? 0)
-      await wake(ports, { job_id, lane })
+      await wake(queue, { job_id, lane }, log)
       return await view(record)
     },
   }
@@ -122,7 +124,7 @@ async function commitOn(
     try {
       return await metadata.commit(decide(record))
     } catch (error) {
-      if (!(error instanceof MediaError) || error.code !== 'conflict' || tries === raceLimit) throw error
+      if (codeOf(error) !== 'conflict' || tries === raceLimit) throw error
     }
   }
 }
@@ -147,7 +149,7 @@ function tombstone(record: MediaRecord, jobs: readonly Job[], now: number): Comm
     },
     jobs: [
       ...jobs.map(({ job_id }) => ({ job_id, expect: { states: jobStates }, patch: over })),
-      { create: newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now }) },
+      { create: newJob({ media_id, user_id, kind: 'purge', lane: purgeLane, now }) },
     ],
     events: [{ type: 'media.deleted', at: isoTime(now) }],
   }
@@ -155,9 +157,4 @@ function tombstone(record: MediaRecord, jobs: readonly Job[], now: number): Comm
 
 async function rawIsThere(objects: ObjectStore, record: MediaRecord): Promise<boolean> {
   return record.temp_s3_url !== null && (await objects.head(parseS3Url(record.temp_s3_url))) !== null
-}
-
-/** The commit is what counts: a wake-up that could not be sent is sent by the sweeper. */
-async function wake({ queue, log }: Ports, { job_id, lane }: Pick<Job, 'job_id' | 'lane'>): Promise<void> {
-  await queue.send(lane, { job_id }).catch((error) => log.warn({ job_id, error }, 'wake-up not sent; the sweeper will'))
 }

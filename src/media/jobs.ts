@@ -84,9 +84,12 @@ export function newJob(
   }
 }
 
-/** The patch that queues a job again, from any state; its token stays, so that outputs never share a version. */
-export function requeued(now: number, due_at: number = now): JobPatch {
-  return { state: 'queued', due_at, sweep_at: due_at + firstWakeAfter, wakes: 0, lease_until: null, progress: 0 }
+/**
+ * The patch that queues a job again, from any state; its token stays, so that outputs never share a version.
+ * @param sweep_at when the sweeper wakes it: at once when due, unless whoever queues it also sends a wake-up.
+ */
+export function requeued(due_at: number, sweep_at: number = due_at) {
+  return { state: 'queued', due_at, sweep_at, wakes: 0, lease_until: null, progress: 0 } as const satisfies JobPatch
 }
 
 /** The patch that ends a job. */

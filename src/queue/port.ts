@@ -1,4 +1,5 @@
-import type { Lane, WakeUp } from '../media/jobs.ts'
+import type { Job, Lane, WakeUp } from '../media/jobs.ts'
+import type { Log } from '../media/log.ts'
 
 /**
  * Carries wake-ups to workers, in two lanes.
@@ -27,4 +28,9 @@ export interface Delivery {
   acknowledge(): Promise<void>
   /** Not done with it: another may take it at once. */
   release(): Promise<void>
+}
+
+/** Sends a committed job's wake-up. The commit is what counts: one that could not be sent is sent by the sweeper. */
+export async function wake(queue: Queue, { job_id, lane }: Pick<Job, 'job_id' | 'lane'>, log: Log): Promise<void> {
+  await queue.send(lane, { job_id }).catch((error) => log.warn({ job_id, error }, 'wake-up not sent; the sweeper will'))
 }

@@ -1,13 +1,13 @@
 import { type Chance, type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { laneFor, newJob } from '../media/jobs.ts'
+import { jobIdOf, laneFor, newJob } from '../media/jobs.ts'
 import { s3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import { type MediaRecord, newRecord } from '../media/record.ts'
 import { advance } from '../media/states.ts'
 import type { Commit, Metadata } from '../metadata/port.ts'
 import type { ObjectStore, Staged } from '../objects/port.ts'
-import type { Queue } from '../queue/port.ts'
+import { type Queue, wake } from '../queue/port.ts'
 import { displayName } from './names.ts'
 import { type Sniffed, sniff } from './sniff.ts'
 
@@ -77,17 +77,14 @@ export function openIntake(ports: IntakePorts): Intake {
     },
 
     accept: async (received, { title }) => {
-      const { user_id, type, staged } = received
+      const { type, staged } = received
       const media_id = chance.uuid()
       const ref = { bucket: tempBucket, key: `${media_id}.${type.extension}` }
       await staged.commit(ref, { content_type: type.content_type })
       const change = firstCommit(received, { media_id, title, temp_s3_url: s3Url(ref), now: clock.now() })
       const record = await commitOrRemove(ports, change, () => objects.remove(ref))
       const lane = laneFor(type.media_type, staged.size)
-      const { job_id } = newJob({ media_id, user_id, kind: 'process', lane, now: clock.now() })
-      await queue.send(lane, { job_id }).catch((error) => {
-        log.warn({ job_id, error }, 'wake-up not sent; the sweeper will')
-      })
+      await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
       return record
     },
   }

@@ -1,5 +1,5 @@
 import { isoTime } from '../media/clock.ts'
-import { MediaError } from '../media/errors.ts'
+import { codeOf } from '../media/errors.ts'
 import { isClaimable, type Job, over } from '../media/jobs.ts'
 import type { MediaRecord } from '../media/record.ts'
 import { legalFrom } from '../media/states.ts'
@@ -32,7 +32,7 @@ export async function claimJob(job_id: string, { metadata, now, leaseMs }: Claim
     const { record } = await metadata.commit(claimCommit({ from: job, to: claimed, record: found, now }))
     return isMoot(job, record) ? null : { job: claimed, record }
   } catch (error) {
-    if (error instanceof MediaError && error.code === 'conflict') return null
+    if (codeOf(error) === 'conflict') return null
     throw error
   }
 }

@@ -1,6 +1,6 @@
 import { type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { type Job, type JobKind, type JobPatch, newJob, over } from '../media/jobs.ts'
+import { type Job, type JobKind, type JobPatch, newJob, over, requeued } from '../media/jobs.ts'
 import { outputPrefix, parseS3Url } from '../media/locations.ts'
 import { advance } from '../media/states.ts'
 import type { Commit, JobChange } from '../metadata/port.ts'
@@ -48,7 +48,7 @@ async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): 
     media: {
       expect: { status: ['processing'] },
       patch: { ...processed, status, playable: true, error: null },
-      jobs: tidyLater(claim.job, now),
+      jobs: tidyLater(job, now),
       events: [{ type: event, at: isoTime(now), data: { attempt: job.attempts, token } }],
     },
     after: async () => {
@@ -76,8 +76,7 @@ async function purgeMedia(
   const again = Date.parse(deleted_at) + 2 * leaseMs
   const now = clock.now()
   if (now < again) {
-    const later = { state: 'queued', due_at: again, sweep_at: again, lease_until: null, attempts: 0 } as const
-    return { job: later, media: { expect: { status: ['deleted'] } } }
+    return { job: { ...requeued(again), attempts: 0 }, media: { expect: { status: ['deleted'] } } }
   }
   return {
     job: over,

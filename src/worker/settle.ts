@@ -1,12 +1,12 @@
 import { type Chance, type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
-import type { Job } from '../media/jobs.ts'
+import { type Job, requeued } from '../media/jobs.ts'
 import { outputPrefix } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import { advance } from '../media/states.ts'
 import type { Metadata } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
-import type { Queue } from '../queue/port.ts'
+import { type Queue, wake } from '../queue/port.ts'
 import type { Claim } from './claim.ts'
 import { outcomes, pauseAfter } from './outcomes.ts'
 import { type Ending, tidyLater } from './perform.ts'
@@ -75,7 +75,7 @@ export async function settleFailure(claim: Claim, error: unknown, doing: Settlin
   const settled = await settle(claim, ending, doing)
   if (!settled || code !== 'interrupted') return
   log.info(about, 'job handed back')
-  await queue.send(job.lane, { job_id: job.job_id }).catch(() => log.warn(about, 'wake-up not sent; the sweeper will'))
+  await wake(queue, job, log)
 }
 
 /** The attempt's own version only, so that nothing another worker made is touched. */
@@ -89,10 +89,9 @@ async function removeOutputs({ job }: Claim, { objects, processedBucket, log }: 
 
 /** An attempt that we cut short is not counted. */
 function handBack({ job, record }: Claim, { clock }: Settling): Ending {
-  const now = clock.now()
   const attempts = job.attempts - 1
   const media = { expect: {}, ...(job.kind === 'process' ? { patch: { attempts: record.attempts - 1 } } : {}) }
-  return { job: { state: 'queued', due_at: now, sweep_at: now, lease_until: null, attempts, progress: 0 }, media }
+  return { job: { ...requeued(clock.now()), attempts }, media }
 }
 
 function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, maxAttempts }: Settling): Ending {
@@ -101,8 +100,7 @@ function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, ma
   const now = clock.now()
   if (outcomes[code].action === 'retry' && job.attempts < attemptLimit(job, maxAttempts)) {
     const due_at = now + pauseAfter(job.attempts, chance.random())
-    const queued = { state: 'queued', due_at, sweep_at: due_at, lease_until: null, progress: 0, last_error } as const
-    return { job: queued, media: { expect: {} } }
+    return { job: { ...requeued(due_at), last_error }, media: { expect: {} } }
   }
   const parked = { state: 'parked', sweep_at: null, lease_until: null, last_error } as const
   if (job.kind !== 'process') return { job: parked, media: { expect: {} } }
