@@ -1,11 +1,11 @@
 import { type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
-import { firstWakeAfter, type Job, jobIdOf, jobStates, laneFor, newJob, over, requeued, viewOf } from '../media/jobs.ts'
+import { firstWakeAfter, type Job, jobIdOf, jobStates, laneFor, newJob, over, requeued } from '../media/jobs.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord, MediaView, Status } from '../media/record.ts'
 import { advance, legalFrom } from '../media/states.ts'
-import type { Commit, ListQuery, Metadata } from '../metadata/port.ts'
+import { type Commit, type ListQuery, type Metadata, readView } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import { type Queue, wake } from '../queue/port.ts'
 
@@ -36,10 +36,7 @@ const purgeLane = 'tasks'
 export function openLibrary(ports: Ports): Library {
   const { metadata, objects, queue, clock, log } = ports
 
-  async function view(record: MediaRecord): Promise<MediaView> {
-    const job = record.status === 'processing' ? await metadata.getJob(jobIdOf(record.media_id, 'process')) : null
-    return viewOf(record, job)
-  }
+  const view = (record: MediaRecord): Promise<MediaView> => readView(metadata, record)
 
   return {
     get: async (user_id, media_id) => await view(await findOwn(metadata, user_id, media_id)),

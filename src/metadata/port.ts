@@ -1,5 +1,5 @@
-import type { Job, JobPatch, JobState } from '../media/jobs.ts'
-import type { EventDraft, MediaEvent, MediaPatch, MediaRecord, MediaType, Status } from '../media/record.ts'
+import { type Job, type JobPatch, type JobState, jobIdOf, viewOf } from '../media/jobs.ts'
+import type { EventDraft, MediaEvent, MediaPatch, MediaRecord, MediaType, MediaView, Status } from '../media/record.ts'
 
 /**
  * Records, jobs and the event log, behind one atomic write.
@@ -92,4 +92,10 @@ export interface Heartbeat {
   /** The sweeper looks again then; normally `lease_until`. */
   sweep_at: number
   progress: number
+}
+
+/** A record with the progress of its processing job, which is asked for only while it runs. */
+export async function readView(metadata: Metadata, record: MediaRecord): Promise<MediaView> {
+  const job = record.status === 'processing' ? await metadata.getJob(jobIdOf(record.media_id, 'process')) : null
+  return viewOf(record, job)
 }

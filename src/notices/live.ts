@@ -1,10 +1,9 @@
 import type { Clock } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { jobIdOf, viewOf } from '../media/jobs.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaView } from '../media/record.ts'
 import { finalStatuses } from '../media/states.ts'
-import type { Metadata } from '../metadata/port.ts'
+import { type Metadata, readView } from '../metadata/port.ts'
 
 /** A media as it is now, and the place in its log up to which that includes everything. */
 export interface Notice {
@@ -66,8 +65,7 @@ export function openLive({ metadata, clock, log, interval = 200, limit = 1_000 }
     const seq = await lastSeq(metadata, media_id, after)
     const record = await metadata.get(media_id)
     if (!record) throw new MediaError('not_found', `no media ${media_id}`)
-    const job = record.status === 'processing' ? await metadata.getJob(jobIdOf(media_id, 'process')) : null
-    return { event_id: `${media_id}.${seq}`, seq, view: viewOf(record, job) }
+    return { event_id: `${media_id}.${seq}`, seq, view: await readView(metadata, record) }
   }
 
   async function follow(media_id: string, watched: Watched): Promise<void> {
