@@ -47,7 +47,7 @@ export function openLibrary(ports: Ports): Library {
     },
 
     rename: async (user_id, media_id, title) => {
-      const { record } = await commitOn(metadata, user_id, media_id, () => ({
+      const { record } = await commitOn(metadata, user_id, media_id, async () => ({
         media_id,
         expect: { status: legalFrom('deleted') },
         patch: { title },
@@ -58,9 +58,10 @@ export function openLibrary(ports: Ports): Library {
 
     remove: async (user_id, media_id) => {
       if (await isRemoved(metadata, user_id, media_id)) return
-      const jobs = await metadata.jobsOf(media_id)
       try {
-        await commitOn(metadata, user_id, media_id, (record) => tombstone(record, jobs, clock.now()))
+        await commitOn(metadata, user_id, media_id, async (record) =>
+          tombstone(record, await metadata.jobsOf(media_id), clock.now()),
+        )
       } catch (error) {
         // Somebody removed it in the meantime.
         if (codeOf(error) === 'not_found' && (await isRemoved(metadata, user_id, media_id))) return
@@ -114,19 +115,19 @@ async function commitOn(
   metadata: Metadata,
   user_id: string,
   media_id: string,
-  decide: (record: MediaRecord) => Commit,
+  decide: (record: MediaRecord) => Promise<Commit>,
 ) {
   for (let tries = 1; ; tries++) {
     const record = await findOwn(metadata, user_id, media_id)
     try {
-      return await metadata.commit(decide(record))
+      return await metadata.commit(await decide(record))
     } catch (error) {
       if (codeOf(error) !== 'conflict' || tries === raceLimit) throw error
     }
   }
 }
 
-/** Whoever still works on it learns by its next heartbeat that the job is over. */
+/** Ends the media's jobs under tokens of their own: whoever still works on one learns that it was not his commit that ended it. */
 function tombstone(record: MediaRecord, jobs: readonly Job[], now: number): Commit {
   const { media_id, user_id } = record
   const status: Status = advance(record.status, 'deleted').status
@@ -145,7 +146,11 @@ function tombstone(record: MediaRecord, jobs: readonly Job[], now: number): Comm
       warnings: [],
     },
     jobs: [
-      ...jobs.map(({ job_id }) => ({ job_id, expect: { states: jobStates }, patch: over })),
+      ...jobs.map(({ job_id, token }) => ({
+        job_id,
+        expect: { states: jobStates, token },
+        patch: { ...over, token: token + 1 },
+      })),
       { create: newJob({ media_id, user_id, kind: 'purge', lane: purgeLane, now }) },
     ],
     events: [{ type: 'media.deleted', at: isoTime(now) }],

@@ -69,7 +69,7 @@ async function purgeMedia(
   { record }: Claim,
   { objects, clock, processedBucket, leaseMs }: Performing,
 ): Promise<Ending> {
-  const { media_id, temp_s3_url, deleted_at } = record
+  const { media_id, user_id, temp_s3_url, deleted_at } = record
   if (deleted_at === null) throw new MediaError('wrong_state', `purge of ${media_id}, which is not deleted`)
   if (temp_s3_url) await objects.remove(parseS3Url(temp_s3_url))
   await objects.removePrefix(processedBucket, `${media_id}/`)
@@ -84,13 +84,19 @@ async function purgeMedia(
       expect: { status: ['deleted'] },
       patch: { temp_s3_url: null, processed_s3_url: null, thumbnail_s3_url: null, renditions: [] },
       events: [{ type: 'media.purged', at: isoTime(now) }],
+      // A worker that slept past its lease may still write, and die before it takes that back.
+      jobs: [{ create: newJob({ media_id, user_id, kind: 'tidy', lane: 'tasks', now, due_at: now + tidyAfter }) }],
     },
   }
 }
 
-/** Removes the outputs of attempts up to the job's own, but not those that the record names. */
+/** Removes the outputs of attempts up to the job's own, but not those that the record names; all, when the media is deleted. */
 async function tidyOutputs({ job, record }: Claim, { objects, processedBucket }: Performing): Promise<Ending> {
-  const { media_id, processed_s3_url } = record
+  const { media_id, status, processed_s3_url } = record
+  if (status === 'deleted') {
+    await objects.removePrefix(processedBucket, `${media_id}/`)
+    return { job: over, media: { expect: {} } }
+  }
   const last = Number(job.job_id.split('.').at(-1))
   const winner = versionIn(processed_s3_url ?? '')
   const stale = new Set<number>()

@@ -260,6 +260,38 @@ describe('worker', () => {
     await bench.library.remove('ada', 'm1')
   })
 
+  test('a worker that comes late to a deleted media does not take its end for its own, and clears its outputs away', async () => {
+    const bench = openBench(async (task) => {
+      await bench.library.remove('ada', 'm1')
+      bench.clock.leap(day)
+      return await bench.storeOutput(task)
+    })
+    await bench.accept()
+    bench.startWorker()
+    await bench.after(1_000)
+    assert.deepEqual(bench.objects.addresses(), ['s3://temp/m1.png'])
+    const { state, token } = await bench.job()
+    assert.deepEqual([state, token], ['done', 2], 'ended under a token of its own')
+  })
+
+  test('outputs of a deleted media that nobody took back go after a day', async () => {
+    const bench = openBench(async (task) => await bench.storeOutput(task))
+    await bench.accept()
+    await bench.library.remove('ada', 'm1')
+    bench.startWorker()
+    bench.startSweeper()
+    await bench.after(120_000)
+    await bench.storeOutput({
+      record: await bench.record(),
+      token: 1,
+      signal: AbortSignal.abort(),
+      onProgress: () => {},
+    })
+    bench.clock.leap(day)
+    await bench.after(60_000)
+    assert.deepEqual(bench.objects.addresses(), [])
+  })
+
   test('outputs of attempts that did not win go after a day', async () => {
     const bench = openBench((task) => bench.storeOutput(task))
     await bench.accept()
