@@ -6,6 +6,7 @@ import type { Log } from '../media/log.ts'
 import type { MediaRecord } from '../media/record.ts'
 import { chunksOf } from './chunks.ts'
 import { feed } from './feed.ts'
+import type { Keyed } from './idempotency.ts'
 import type { Intake, Received } from './intake.ts'
 import { checkTitle } from './names.ts'
 
@@ -23,6 +24,8 @@ export interface Form {
   headers: IncomingHttpHeaders
   body: Readable
   user_id: string
+  /** Of a request with an `Idempotency-Key`. */
+  keyed?: Keyed | undefined
   signal: AbortSignal
 }
 
@@ -34,7 +37,7 @@ const limits = { fields: 100, parts: 200, fieldSize: 64 * 1024, headerPairs: 50,
 export function openFormDoor(given: { intake: Intake; formLimit: number; log: Log }): FormDoor {
   const { intake, formLimit } = given
   return {
-    receive: async ({ headers, body, user_id, signal }) => {
+    receive: async ({ headers, body, user_id, keyed, signal }) => {
       const refusal = new AbortController()
       const ends = AbortSignal.any([signal, refusal.signal])
       const parser = openParser(headers)
@@ -52,7 +55,7 @@ export function openFormDoor(given: { intake: Intake; formLimit: number; log: Lo
         const received = await form.file()
         const title = form.title()
         signal.throwIfAborted()
-        return await intake.accept(received, { title })
+        return await intake.accept(received, { title, keyed })
       } catch (error) {
         refusal.abort(error)
         await form.discard()

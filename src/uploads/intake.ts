@@ -8,6 +8,7 @@ import { advance } from '../media/states.ts'
 import type { Commit, Metadata } from '../metadata/port.ts'
 import type { ObjectStore, Staged } from '../objects/port.ts'
 import { type Queue, wake } from '../queue/port.ts'
+import { bytesSaid, fingerprintOf, type Keyed, type Named, settleOrMake } from './idempotency.ts'
 import { displayName } from './names.ts'
 import { type Sniffed, sniff } from './sniff.ts'
 
@@ -20,10 +21,12 @@ export interface Intake {
    */
   receive(incoming: Incoming): Promise<Received>
   /**
-   * Makes a media of what was received: its bytes, record, job and event are durable when this resolves.
-   * @throws MediaError `storage_full`, `unavailable`: then there is no media, and no bytes but what the lifecycle removes.
+   * Makes a media of what was received: its bytes, record, job and event are durable when this resolves. Under a key that
+   * has made one already, that one is answered and nothing of what was received is kept.
+   * @throws MediaError `storage_full`, `unavailable`: then there is no media, and no bytes but what the lifecycle removes;
+   * what `Keyed.settle` throws.
    */
-  accept(received: Received, words: { title: string }): Promise<MediaRecord>
+  accept(received: Received, words: { title: string; keyed?: Keyed | undefined }): Promise<MediaRecord>
 }
 
 export interface Incoming {
@@ -59,7 +62,7 @@ export interface IntakePorts {
 }
 
 export function openIntake(ports: IntakePorts): Intake {
-  const { objects, queue, chance, clock, log, tempBucket, formLimit } = ports
+  const { objects, formLimit } = ports
   return {
     receive: async ({ user_id, filename, source, limit = formLimit, signal }) => {
       let type: Sniffed | null = null
@@ -76,18 +79,40 @@ export function openIntake(ports: IntakePorts): Intake {
       }
     },
 
-    accept: async (received, { title }) => {
-      const { type, staged } = received
-      const media_id = chance.uuid()
-      const ref = { bucket: tempBucket, key: `${media_id}.${type.extension}` }
-      await staged.commit(ref, { content_type: type.content_type })
-      const change = firstCommit(received, { media_id, title, temp_s3_url: s3Url(ref), now: clock.now() })
-      const record = await commitOrRemove(ports, change, () => objects.remove(ref))
-      const lane = laneFor(type.media_type, staged.size)
-      await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
+    accept: async (received, { title, keyed }) => {
+      const { filename, staged } = received
+      let kept = false
+      const record = await settleOrMake(
+        keyed,
+        () => fingerprintOf({ title, filename, ...bytesSaid(staged) }),
+        async (named) => {
+          kept = true
+          return await makeMedia(ports, received, { title, named })
+        },
+      )
+      if (!kept) await received.discard()
       return record
     },
   }
+}
+
+async function makeMedia(
+  ports: IntakePorts,
+  received: Received,
+  { title, named }: { title: string; named: Named | undefined },
+): Promise<MediaRecord> {
+  const { objects, queue, chance, clock, log, tempBucket } = ports
+  const { type, staged } = received
+  const media_id = named?.media_id ?? chance.uuid()
+  // Under one key two may come at once: each keeps its bytes in a place of its own until it is settled whose they are.
+  const place = named ? `${media_id}.${chance.secret(8).toString('hex')}` : media_id
+  const ref = { bucket: tempBucket, key: `${place}.${type.extension}` }
+  await staged.commit(ref, { content_type: type.content_type })
+  const born = { media_id, title, idempotency: named?.fingerprint ?? null, temp_s3_url: s3Url(ref), now: clock.now() }
+  const record = await commitOrRemove(ports, firstCommit(received, born), () => objects.remove(ref))
+  const lane = laneFor(type.media_type, staged.size)
+  await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
+  return record
 }
 
 /** @throws MediaError `file_empty`, `unsupported_media` */
@@ -98,12 +123,12 @@ function admit(head: Uint8Array): Sniffed {
   return type
 }
 
-type Named = { media_id: string; title: string; temp_s3_url: string; now: number }
+type Born = Pick<MediaRecord, 'media_id' | 'title' | 'idempotency'> & { temp_s3_url: string; now: number }
 
 /** Record, job and event come into being in one commit. */
 function firstCommit(
   { user_id, filename, type, staged }: Received,
-  { media_id, title, temp_s3_url, now }: Named,
+  { media_id, title, idempotency, temp_s3_url, now }: Born,
 ): Commit {
   const { media_type, content_type } = type
   const { status, event } = advance('uploading', 'uploaded')
@@ -114,7 +139,7 @@ function firstCommit(
     expect: { absent: true },
     create: newRecord({
       ...{ media_id, user_id, title, media_type, upload_time: at, status },
-      ...{ temp_s3_url, etag: staged.etag, file_size: staged.size, filename, content_type },
+      ...{ temp_s3_url, etag: staged.etag, file_size: staged.size, filename, content_type, idempotency },
     }),
     jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane, now }) }],
     events: [{ type: event, at }],
@@ -130,7 +155,8 @@ async function commitOrRemove({ metadata, log }: IntakePorts, change: Commit, re
     const found = await metadata.get(media_id).catch(() => 'unknown' as const)
     if (found === 'unknown') throw error
     if (found !== null && found.user_id === create?.user_id && found.temp_s3_url === create.temp_s3_url) return found
-    if (found === null) {
+    // Of two that came under one key, the one that is not in the record goes.
+    if (found === null || found.temp_s3_url !== create?.temp_s3_url) {
       await removeBytes().catch((cause) => log.warn({ media_id, error: cause }, 'raw bytes left to the lifecycle'))
     }
     throw error
