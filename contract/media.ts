@@ -50,7 +50,7 @@ export const Media = Type.Object(
     media_id: MediaId,
     user_id: Type.String({ description: 'The owner.' }),
     title: Type.String(),
-    media_type: MediaType,
+    media_type: nullable(MediaType),
     upload_time: Type.String({ format: 'date-time' }),
     status: Status,
     temp_s3_url: nullable(S3Url),

@@ -4,9 +4,10 @@ import type { Clock } from '../src/media/clock.ts'
 import { MediaError } from '../src/media/errors.ts'
 import { type ObjectRef, s3Url } from '../src/media/locations.ts'
 import type { Expiring, ObjectStore, PutOptions, Staged, StoredObject } from '../src/objects/port.ts'
+import { openMemoryParts } from './object-parts.ts'
 
 export interface MemoryObjects extends ObjectStore, Expiring {
-  /** Every address there is, for the checks at the end. */
+  /** Every address there is, and those of uploads under way, for the checks at the end. */
   addresses(): string[]
 }
 
@@ -22,13 +23,16 @@ const headBytes = 64 * 1024
 export function openMemoryObjects(clock: Clock): MemoryObjects {
   const held = new Map<string, Held>()
 
-  function store(ref: ObjectRef, bytes: Buffer, { content_type }: PutOptions): StoredObject {
+  function store(ref: ObjectRef, bytes: Buffer, about: PutOptions & { etag?: string }): StoredObject {
     checkKey(ref)
     const last_modified = Math.floor(clock.now() / 1_000) * 1_000
-    const object = { ref, size: bytes.length, etag: md5(bytes), content_type, last_modified }
+    const { content_type, etag = md5(bytes) } = about
+    const object = { ref, size: bytes.length, etag, content_type, last_modified }
     held.set(s3Url(ref), { object, bytes, doneAt: null })
     return object
   }
+
+  const { expire: expireParts, addresses: partAddresses, ...inParts } = openMemoryParts({ clock, checkKey, store })
 
   function under(bucket: string, prefix: string): Held[] {
     const start = s3Url({ bucket, key: prefix })
@@ -37,6 +41,7 @@ export function openMemoryObjects(clock: Clock): MemoryObjects {
   }
 
   return {
+    ...inParts,
     stage: async (source, { limit = Number.POSITIVE_INFINITY, signal, onHead } = {}): Promise<Staged> => {
       const bytes = await collect(source, limit, signal)
       await onHead?.(bytes.subarray(0, headBytes))
@@ -73,6 +78,7 @@ export function openMemoryObjects(clock: Clock): MemoryObjects {
       if (found) found.doneAt ??= clock.now()
     },
     expire: async function* (bucket, { doneBefore, anyBefore }) {
+      expireParts(bucket, anyBefore)
       for (const { object, doneAt } of under(bucket, '')) {
         if (object.last_modified >= anyBefore && (doneAt === null || doneAt >= doneBefore)) continue
         held.delete(s3Url(object.ref))
@@ -81,7 +87,7 @@ export function openMemoryObjects(clock: Clock): MemoryObjects {
     },
     ping: async () => {},
     close: async () => {},
-    addresses: () => [...held.keys()],
+    addresses: () => [...held.keys(), ...partAddresses().map(s3Url)],
   }
 }
 

@@ -23,7 +23,7 @@ export const answers: Record<ErrorCode, Answer> = {
   upload_interrupted: {
     status: 400,
     title: 'Upload interrupted',
-    detail: 'The body ended before the form did. Nothing was kept: send it again.',
+    detail: 'The body ended before it was whole. Nothing was kept: send it again.',
   },
   too_many_files: { status: 400, title: 'Too many files', detail: 'One upload takes one file.' },
   invalid_cursor: {
@@ -71,6 +71,18 @@ export const answers: Record<ErrorCode, Answer> = {
     detail: 'The uploaded bytes are no longer kept, so they cannot be processed again. Upload them again.',
   },
   conflict: { status: 409, title: 'Conflict', detail: 'Somebody changed it at the same time. Read it and try again.' },
+  wrong_offset: {
+    status: 409,
+    title: 'Wrong offset',
+    detail: 'The upload stands elsewhere. Ask for its offset and go on from there.',
+  },
+  idempotency_in_flight: {
+    status: 409,
+    title: 'Request in flight',
+    detail: 'A request with this Idempotency-Key is being answered. Try again when it is over.',
+    retryAfter: 1,
+  },
+  length_required: { status: 411, title: 'Length required', detail: 'Send the body with a Content-Length.' },
   precondition_failed: {
     status: 412,
     title: 'Precondition failed',
@@ -89,6 +101,21 @@ export const answers: Record<ErrorCode, Answer> = {
   title_missing: { status: 422, title: 'Title missing', detail: 'Send a field "title".' },
   file_missing: { status: 422, title: 'File missing', detail: 'Send a field "file" with the file.' },
   file_empty: { status: 422, title: 'File empty', detail: 'The file has no bytes.' },
+  invalid_parts: {
+    status: 422,
+    title: 'Invalid parts',
+    detail: 'The parts are not those that the store holds, or one is missing. Ask which it holds, and send the others.',
+  },
+  size_mismatch: {
+    status: 422,
+    title: 'Size mismatch',
+    detail: 'There are not as many bytes as were declared.',
+  },
+  idempotency_mismatch: {
+    status: 422,
+    title: 'Idempotency-Key used before',
+    detail: 'This Idempotency-Key was used for another request. Take a new key for each upload.',
+  },
   invalid_request: { status: 422, title: 'Invalid request', detail: 'A value is not one that is taken here.' },
   range_not_satisfiable: { status: 416, title: 'Range not satisfiable', detail: 'The range lies outside the file.' },
   slow_down: { status: 429, title: 'Slow down', detail: 'Too many requests at once. Try again later.', retryAfter: 5 },
@@ -113,6 +140,7 @@ export const answers: Record<ErrorCode, Answer> = {
   deadline_exceeded: theFile('Processing took too long'),
   memory_exceeded: theFile('Processing needs too much memory'),
   output_too_large: theFile('The result is too large'),
+  checksum_mismatch: theFile('The bytes are not those that were announced'),
   raw_missing: ours,
   tool_missing: ours,
   tool_crashed: ours,

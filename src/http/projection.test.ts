@@ -10,7 +10,9 @@ type Equal<A, B> = (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ?
 type Flat<T> = { [K in keyof T]: T[K] }
 
 /** Does not compile when the contract and the record drift apart. */
-type Wire = Flat<Omit<MediaRecord, 'schema' | 'deleted_at'> & { media_url: string; progress: number }>
+type Wire = Flat<
+  Omit<MediaRecord, 'schema' | 'deleted_at' | 'upload' | 'idempotency'> & { media_url: string; progress: number }
+>
 const sameFields: Equal<keyof Wire, keyof MediaShape> = true
 const sameTypes: { [K in keyof Wire]: Equal<Wire[K], MediaShape[K]> } = {
   media_id: true,

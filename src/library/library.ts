@@ -3,7 +3,7 @@ import { codeOf, MediaError } from '../media/errors.ts'
 import { firstWakeAfter, type Job, jobIdOf, jobStates, laneFor, newJob, over, requeued } from '../media/jobs.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
-import type { MediaRecord, MediaView, Status } from '../media/record.ts'
+import { type MediaRecord, type MediaView, tombstonePatch } from '../media/record.ts'
 import { advance, legalFrom } from '../media/states.ts'
 import { type Commit, type ListQuery, type Metadata, readView } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
@@ -130,21 +130,11 @@ async function commitOn(
 /** Ends the media's jobs under tokens of their own: whoever still works on one learns that it was not his commit that ended it. */
 function tombstone(record: MediaRecord, jobs: readonly Job[], now: number): Commit {
   const { media_id, user_id } = record
-  const status: Status = advance(record.status, 'deleted').status
+  advance(record.status, 'deleted')
   return {
     media_id,
     expect: { status: legalFrom('deleted') },
-    // The tombstone keeps what the purge needs and nothing of the sender's.
-    patch: {
-      status,
-      deleted_at: isoTime(now),
-      title: '',
-      filename: null,
-      placeholder: null,
-      checksum: null,
-      error: null,
-      warnings: [],
-    },
+    patch: tombstonePatch(isoTime(now)),
     jobs: [
       ...jobs.map(({ job_id, token }) => ({
         job_id,

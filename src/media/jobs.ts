@@ -1,9 +1,9 @@
-import type { MediaRecord, MediaView } from './record.ts'
+import type { MediaRecord, MediaType, MediaView } from './record.ts'
 
 /** Jobs: where `http` and `worker` meet. A job's lease is the only lease; a queue message only says where to look. */
 
-/** `process` makes outputs, `purge` removes a deleted media's bytes, `tidy` the outputs of attempts that did not win. */
-export const jobKinds = ['process', 'purge', 'tidy'] as const
+/** `process` makes outputs, `purge` removes a deleted media's bytes, `tidy` the outputs of attempts that did not win, `expire` ends an upload that was never completed. */
+export const jobKinds = ['process', 'purge', 'tidy', 'expire'] as const
 export type JobKind = (typeof jobKinds)[number]
 
 /** `queued` waits for `due_at`; `running` holds a lease; `done` is over; `parked` waits for a person. */
@@ -57,7 +57,7 @@ export function jobIdOf(media_id: string, kind: JobKind): string {
 }
 
 /** Pictures never wait behind films: the lane is chosen by estimated cost. */
-export function laneFor(media_type: string, file_size: number): Lane {
+export function laneFor(media_type: MediaType | null, file_size: number): Lane {
   return media_type === 'video' && file_size >= longFrom ? 'tasks-long' : 'tasks'
 }
 

@@ -3,6 +3,9 @@
  *
  * - media        what a user uploaded, with all that was made of it; named by `media_id`
  * - record       the media's metadata, one row; its wire form is a projection made in `http`
+ * - upload       a media on its way in pieces, until it is complete; its record is `uploading`
+ * - part         a numbered piece of an upload; all are of one size but the last
+ * - door         a way in: form, raw PUT, direct, tus, companion (Uppy)
  * - raw          the bytes as uploaded, in the temporary bucket, until processed
  * - output       a file made from the raw media, in the processed bucket
  * - rendition    an output a client can ask for by name: `720p`, `thumbnail`, `webp-1600`…
@@ -43,14 +46,33 @@ export interface Failure {
   message: string
 }
 
+/** How a media comes in pieces. Kept after it is complete, to tell a repeated request from a new one. */
+export interface UploadDetails {
+  door: 'direct' | 'tus' | 'companion'
+  /** The object store's name for it. */
+  upload_id: string
+  /** Where the raw bytes will be, `s3://{bucket}/{key}`. */
+  s3_url: string
+  /** Bytes; null: as large as the first part. */
+  part_size: number | null
+  /** Bytes, as the sender says; null until he does. */
+  file_size: number | null
+  /** `sha256:…` as the sender says; the worker holds the bytes against it. */
+  checksum: string | null
+  /** ISO 8601; what is not complete then is removed. */
+  expires_at: string
+  /** The sender's `Upload-Metadata`, as it was sent: tus gives it back. */
+  metadata: string | null
+}
+
 export interface MediaRecord {
   /** Shape of this row, for migrations. */
   schema: 1
   media_id: string
   user_id: string
   title: string
-  /** As sniffed at the door; corrected by the worker's probe. */
-  media_type: MediaType
+  /** As sniffed at the door; corrected by the worker's probe. Of an upload under way as the sender says, null when he does not. */
+  media_type: MediaType | null
   /** ISO 8601 with milliseconds, set at creation, never changed. */
   upload_time: string
   status: Status
@@ -83,6 +105,10 @@ export interface MediaRecord {
   checksum: string | null
   /** ISO 8601; set on the tombstone. */
   deleted_at: string | null
+  /** Null when the bytes came in one request. */
+  upload: UploadDetails | null
+  /** What the request of the `Idempotency-Key` under which it was made said, as a hash; null without a key. */
+  idempotency: string | null
 }
 
 /** A record as its owner sees it now: progress is the job's, and changes without a new version. */
@@ -96,6 +122,7 @@ export interface MediaView {
 export type MediaPatch = Partial<Omit<MediaRecord, 'schema' | 'media_id' | 'user_id' | 'upload_time' | 'version'>>
 
 export const eventTypes = [
+  'media.created',
   'media.uploaded',
   'media.processing',
   'media.playable',
@@ -103,6 +130,7 @@ export const eventTypes = [
   'media.failed',
   'media.retried',
   'media.updated',
+  'media.aborted',
   'media.deleted',
   'media.purged',
 ] as const
@@ -152,6 +180,22 @@ export function newRecord(
     renditions: [],
     checksum: null,
     deleted_at: null,
+    upload: null,
+    idempotency: null,
     ...given,
   }
+}
+
+/** What a tombstone keeps: all that the purge needs, and nothing of the sender's. */
+export function tombstonePatch(deleted_at: string) {
+  return {
+    status: 'deleted',
+    deleted_at,
+    title: '',
+    filename: null,
+    placeholder: null,
+    checksum: null,
+    error: null,
+    warnings: [],
+  } as const satisfies Omit<MediaPatch, 'warnings'> & { warnings: [] }
 }

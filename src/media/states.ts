@@ -2,7 +2,7 @@ import { MediaError } from './errors.ts'
 import type { EventType, Status } from './record.ts'
 
 /** What can happen to a media. */
-export type Move = 'uploaded' | 'claimed' | 'processed' | 'failed' | 'retried' | 'deleted'
+export type Move = 'uploaded' | 'claimed' | 'processed' | 'failed' | 'retried' | 'aborted' | 'deleted'
 
 const moves: Record<Move, { from: readonly Status[]; to: Status; event: EventType }> = {
   uploaded: { from: ['uploading'], to: 'uploaded', event: 'media.uploaded' },
@@ -11,6 +11,8 @@ const moves: Record<Move, { from: readonly Status[]; to: Status; event: EventTyp
   processed: { from: ['processing'], to: 'processed', event: 'media.processed' },
   failed: { from: ['processing'], to: 'failed', event: 'media.failed' },
   retried: { from: ['failed'], to: 'uploaded', event: 'media.retried' },
+  // An upload given up by its sender, or expired.
+  aborted: { from: ['uploading'], to: 'deleted', event: 'media.aborted' },
   deleted: {
     from: ['uploading', 'uploaded', 'processing', 'processed', 'failed'],
     to: 'deleted',

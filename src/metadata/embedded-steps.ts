@@ -1,14 +1,15 @@
 import type { Row, Step, Value } from '../embedded/store.ts'
 import { MediaError } from '../media/errors.ts'
 import type { Job } from '../media/jobs.ts'
-import type { MediaEvent, MediaPatch, MediaRecord } from '../media/record.ts'
+import type { MediaEvent, MediaPatch, MediaRecord, MediaType } from '../media/record.ts'
 import { foldCase } from './folding.ts'
 import type { Commit, Heartbeat, JobChange } from './port.ts'
 
 /** The SQL of the embedded driver's writes, and its rows as the port's types. */
 
 export function recordOf(row: Row): MediaRecord {
-  return { ...JSON.parse(row.doc), version: row.version }
+  // Fields that came after a row was written.
+  return { upload: null, idempotency: null, ...JSON.parse(row.doc), version: row.version }
 }
 
 /** Condition first, then what it guards; the last step returns the record, those before it the events. */
@@ -38,7 +39,8 @@ function createStep({ media_id, create, patch, events = [] }: Commit): Step {
           VALUES (:media_id, :user_id, :upload_time, :status, :media_type, :version, :events, :title_folded, :doc)
           ON CONFLICT DO NOTHING`,
     params: {
-      ...{ media_id, user_id, upload_time, status, media_type, version },
+      ...{ media_id, user_id, upload_time, status, version },
+      media_type: typeColumn(media_type),
       events: events.length,
       title_folded: foldCase(title),
       doc: JSON.stringify(create),
@@ -77,13 +79,23 @@ function patchOf(patch: MediaPatch): { assignments: string[]; params: Record<str
   for (const [name, value] of fields) params[`doc_${name}`] = JSON.stringify(value)
   const paths = fields.map(([name]) => `, '$.${name}', json(:doc_${name})`).join('')
   const assignments = ['version = version + 1', `doc = json_set(doc${paths})`]
-  const columns = { status: patch.status, media_type: patch.media_type, title_folded: folded(patch.title) }
+  const { status, media_type, title } = patch
+  const columns = {
+    status,
+    media_type: media_type === undefined ? undefined : typeColumn(media_type),
+    title_folded: folded(title),
+  }
   for (const [column, value] of Object.entries(columns)) {
     if (value === undefined) continue
     assignments.push(`${column} = :${column}`)
     params[column] = value
   }
   return { assignments, params }
+}
+
+/** The column takes no null: an unknown type is no type. */
+function typeColumn(media_type: MediaType | null): string {
+  return media_type ?? ''
 }
 
 function folded(title: string | undefined): string | undefined {

@@ -1,5 +1,5 @@
 import type { Stats } from 'node:fs'
-import { type FileHandle, mkdir, open, rm, stat, unlink } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rm, stat, unlink } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { isStorageFull, MediaError } from '../media/errors.ts'
 
@@ -84,6 +84,13 @@ export async function statOf(path: string): Promise<Stats | null> {
 /** For clean-up on the way out of another error, which is the one to report. */
 export async function removeQuietly(path: string): Promise<void> {
   await rm(path, { force: true }).catch(() => {})
+}
+
+/** Removes a folder with all that is in it: moved to `aside` first, so that it goes at once and whole. */
+export async function discardFolder(folder: string, aside: string): Promise<void> {
+  await rename(folder, aside)
+  await syncFolder(dirname(folder))
+  await rm(aside, { recursive: true, force: true })
 }
 
 export async function closeQuietly(handle: FileHandle): Promise<void> {

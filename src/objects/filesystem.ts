@@ -2,24 +2,29 @@ import { createHash } from 'node:crypto'
 import { createReadStream } from 'node:fs'
 import { readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import type { Clock } from '../media/clock.ts'
+import { type Chance, type Clock, systemChance } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { s3Url } from '../media/locations.ts'
 import { openBuffers } from './buffers.ts'
-import { closeQuietly, removeQuietly, storing, syncFolder, unlinkIfThere, writeSynced } from './files.ts'
+import { closeQuietly, removeQuietly, storing, syncFolder } from './files.ts'
 import { openFolders } from './folders.ts'
 import { openHashing } from './hashing.ts'
-import { checkBucket, type Place, placeOf, splitPrefix } from './keys.ts'
+import { checkBucket, placeOf, splitPrefix } from './keys.ts'
 import { openLocks } from './locks.ts'
 import type { Expiring, LocalFiles, ObjectRef, ObjectStore, PutOptions, Staged, StoredObject } from './port.ts'
+import { openPublisher, removeDurably, wholeSeconds } from './publish.ts'
 import { type OpenObject, openObject, readBody, readSidecar, type Sidecar } from './read.ts'
 import { type ReceivedFile, receive } from './receive.ts'
+import { openUploadFolders } from './upload-folders.ts'
+import { openUploads } from './uploads.ts'
 import { removeFolder, walkFiles } from './walk.ts'
 
 export interface FilesystemOptions {
   /** A folder on one filesystem; made when missing. One process owns it at a time. */
   root: string
   clock: Clock
+  /** Unguessable bytes: names of uploads. The system's when not given. */
+  secret?: Chance['secret']
   /** False for a process that only reads beside the owner, as an edge of its own does: it leaves uploads under way alone. */
   owns?: boolean
   /** `off`: ETags are unique and say nothing of the bytes; receiving costs about half the CPU. */
@@ -39,9 +44,10 @@ export interface FilesystemOptions {
  * tells them apart.
  */
 export async function openFilesystemObjects(options: FilesystemOptions): Promise<ObjectStore & LocalFiles & Expiring> {
-  const { clock, hashing: wanted = 'md5', owns = true } = options
+  const { clock, secret = systemChance.secret, hashing: wanted = 'md5', owns = true } = options
   const root = resolve(options.root)
   const staging = join(root, '.staging')
+  const uploading = join(root, '.uploads')
   const hashing = wanted === 'md5' ? openHashing() : null
   const buffers = openBuffers({ shared: hashing !== null })
   const locks = openLocks()
@@ -49,38 +55,18 @@ export async function openFilesystemObjects(options: FilesystemOptions): Promise
     if (owns) await rm(staging, { recursive: true, force: true })
     const opened = await openFolders(root)
     await opened.ensure(staging)
+    await opened.ensure(uploading)
     return opened
   })
   let names = 0
 
   const newPath = () => join(staging, String(++names))
   const locate = (ref: ObjectRef) => placeOf(root, ref)
-
-  async function writeSidecar(place: Place, sidecar: Sidecar): Promise<void> {
-    const path = newPath()
-    await writeSynced(path, `${JSON.stringify(sidecar)}\n`)
-    try {
-      await folders.renameInto(path, place.sidecar)
-    } catch (error) {
-      await removeQuietly(path)
-      throw error
-    }
-  }
-
-  /** Old bytes go before new attributes come: at no moment do they stand side by side. */
-  async function publish(place: Place, path: string, sidecar: Sidecar): Promise<void> {
-    await folders.ensure(place.folder)
-    if (await unlinkIfThere(place.data)) await syncFolder(place.folder)
-    try {
-      await writeSidecar(place, sidecar)
-      await folders.renameInto(path, place.data)
-      await syncFolder(place.folder)
-    } catch (error) {
-      await removeQuietly(place.data)
-      await removeQuietly(place.sidecar)
-      throw error
-    }
-  }
+  const { writeSidecar, publish, publishKept } = openPublisher({ folders, newPath })
+  const { expire: expireUploads, ...inParts } = openUploads({
+    ...{ locate, locks, buffers, hashing, clock, secret, publishKept },
+    folders: openUploadFolders({ root: uploading, locate, newPath, clock }),
+  })
 
   function staged(file: ReceivedFile, path: string): Staged {
     const etag = file.md5 ?? opaqueEtag(clock.now(), path)
@@ -157,6 +143,7 @@ export async function openFilesystemObjects(options: FilesystemOptions): Promise
   }
 
   return {
+    ...inParts,
     stage,
     putFile,
     head,
@@ -192,6 +179,7 @@ export async function openFilesystemObjects(options: FilesystemOptions): Promise
     },
     expire: async function* (bucket, { doneBefore, anyBefore }) {
       checkBucket(bucket)
+      await storing('removing uploads that were never completed', () => expireUploads(bucket, anyBefore))
       for await (const { key, modified } of walkFiles(join(root, bucket), { start: '', base: '' })) {
         const ref = { bucket, key }
         // What has no attributes is what a crash left between two steps: its age is the file's.
@@ -215,21 +203,6 @@ export async function openFilesystemObjects(options: FilesystemOptions): Promise
       await hashing?.close()
     },
   }
-}
-
-/** Bytes first, so that a crash between leaves attributes without bytes, which is no object. Synced even when nothing
- * was there: an earlier removal may have failed to sync. */
-async function removeDurably(place: Place): Promise<boolean> {
-  const data = await unlinkIfThere(place.data)
-  const sidecar = await unlinkIfThere(place.sidecar)
-  await syncFolder(place.folder).catch((error) => {
-    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
-  })
-  return data || sidecar
-}
-
-function wholeSeconds(ms: number): number {
-  return Math.floor(ms / 1_000) * 1_000
 }
 
 /** Unique among this store's; the suffix tells that it is no MD5 of the bytes, as S3 does for parts. */

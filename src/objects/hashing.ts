@@ -15,13 +15,15 @@ export interface Hashing {
 export interface StreamHash {
   /** Resolves when the bytes, which are shared memory, have been read; until then they must not change. */
   update(bytes: Bytes): Promise<void>
+  /** Lower-case hexadecimal, of what came so far. */
+  peek(): Promise<string>
   /** Lower-case hexadecimal. Ends the hash. */
   digest(): Promise<string>
   /** Ends the hash without a result. */
   drop(): void
 }
 
-type Request = { stream: number; bytes?: Bytes; end?: 'digest' | 'drop' }
+type Request = { stream: number; bytes?: Bytes; end?: 'digest' | 'drop'; peek?: true }
 type Reply = string | null
 
 const threadLimit = 2
@@ -49,6 +51,7 @@ export function openHashing(): Hashing {
         update: async (bytes) => {
           await thread.ask({ stream, bytes })
         },
+        peek: async () => (await thread.ask({ stream, peek: true })) ?? '',
         digest: async () => {
           thread.load--
           return (await thread.ask({ stream, end: 'digest' })) ?? ''
@@ -114,12 +117,13 @@ function startThread(): HashThread {
 /** The thread's side: stands alone, for its text is all that the thread is given. */
 function serve(port: MessagePort, create: typeof createHash): void {
   const hashes = new Map<number, Hash>()
-  port.on('message', ({ stream, bytes, end }: Request) => {
+  port.on('message', ({ stream, bytes, end, peek }: Request) => {
     const hash = hashes.get(stream) ?? create('md5')
     hashes.set(stream, hash)
     if (bytes) hash.update(bytes)
     if (end) hashes.delete(stream)
-    port.postMessage(end === 'digest' ? hash.digest('hex') : null)
+    if (peek) port.postMessage(hash.copy().digest('hex'))
+    else port.postMessage(end === 'digest' ? hash.digest('hex') : null)
   })
 }
 

@@ -1,13 +1,21 @@
 import { join } from 'node:path'
-import type { Clock } from '../media/clock.ts'
+import type { Chance, Clock } from '../media/clock.ts'
 import { openFilesystemObjects } from './filesystem.ts'
 import type { ObjectStore } from './port.ts'
 import type { ObjectsSettings } from './settings.ts'
 
+export interface OpenGiven {
+  dataDir: string
+  clock: Clock
+  secret?: Chance['secret']
+  /** False to read beside the process that owns them. */
+  owns?: boolean
+}
+
 /** Opens the driver that the settings name; without `owns`, to read beside the process that does. What it can do besides is asked by `hasLocalFiles` and `isExpiring`. */
 export async function openObjects(
   settings: ObjectsSettings,
-  { dataDir, clock, owns = true }: { dataDir: string; clock: Clock; owns?: boolean },
+  { dataDir, clock, secret, owns = true }: OpenGiven,
 ): Promise<ObjectStore> {
   if (settings.tempBucket === settings.processedBucket) {
     throw new Error(
@@ -19,6 +27,7 @@ export async function openObjects(
       return await openFilesystemObjects({
         root: join(dataDir, 'objects'),
         clock,
+        ...(secret && { secret }),
         owns,
         hashing: settings.filesystemEtag === 'md5' ? 'md5' : 'off',
       })

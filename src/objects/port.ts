@@ -37,6 +37,38 @@ export interface ObjectStore {
   list(bucket: string, prefix: string): AsyncIterable<ListedObject>
   /** Marks a raw object as done with: the lifecycle removes it after `TEMP_DAYS`. A missing object is no error. */
   markDone(ref: ObjectRef): Promise<void>
+  /**
+   * Begins an object that comes in parts. It is invisible until it is complete; one that never is goes with the bucket's
+   * lifecycle. The caller keeps what is returned.
+   */
+  beginUpload(ref: ObjectRef, options: BeginUpload): Promise<UploadRef>
+  /**
+   * Receives one part; sent again, it takes the place of what was there. Of two that send the same part, the later
+   * one's bytes stand, whole. A part cut short or refused is as if never sent, and what it was to replace is gone.
+   * @throws MediaError `not_found` when there is no such upload (any more), `invalid_parts` for a number that is none,
+   * `size_mismatch` when `source` does not have `size` bytes, or `size` more than a part may; what `source` throws.
+   */
+  putPart(upload: UploadRef, part: PutPart): Promise<Part>
+  /**
+   * Receives bytes that follow those already held, and resolves with the number held then. What came before `source`
+   * threw or `signal` aborted is kept: `heldOf` says how much. The caller promises one `append` at a time, and not to
+   * mix it with `putPart`.
+   * @throws MediaError `not_found`, `wrong_offset` when `offset` bytes is not what is held, `too_large` when more come
+   * than `limit` holds in all (what fits is kept); what `source` throws; the signal's reason.
+   */
+  append(upload: UploadRef, source: AsyncIterable<Uint8Array>, options: AppendOptions): Promise<number>
+  /** What is durably held, by part number. @throws MediaError `not_found` */
+  heldOf(upload: UploadRef): Promise<Held>
+  /**
+   * Makes one object of the parts, which must follow one another without a gap from 1 on: nothing is copied where the
+   * engine can help it. Parts not named are dropped. Whoever still sends a part fails.
+   * @param parts their numbers and ETags; all that is held when not given.
+   * @throws MediaError `not_found` when there is no such upload: aborted, or complete (then the object is there);
+   * `invalid_parts` when one is missing or has another ETag: then the upload goes on.
+   */
+  completeUpload(upload: UploadRef, parts?: readonly Pick<Part, 'part_number' | 'etag'>[]): Promise<StoredObject>
+  /** Removes the upload with all its parts; one that is not there is no error. Whoever still sends a part fails. */
+  abortUpload(upload: UploadRef): Promise<void>
   /** Resolves when a write would be accepted; for readiness. */
   ping(): Promise<void>
   close(): Promise<void>
@@ -59,6 +91,55 @@ export interface Staged {
   commit(ref: ObjectRef, options: PutOptions): Promise<StoredObject>
   /** Leaves nothing behind; never throws. */
   discard(): Promise<void>
+}
+
+/** An object on its way in parts: plain data. */
+export interface UploadRef {
+  ref: ObjectRef
+  upload_id: string
+}
+
+export interface BeginUpload {
+  content_type: string
+  /** Bytes of each part but the last; null: as the first part that is sent, and 5 MiB at least. */
+  part_size: number | null
+}
+
+/** Parts are numbered from 1 to this. */
+export const partLimit = 10_000
+/** Bytes that a part other than the last must have at least, and any at most. */
+export const smallestPart = 5 * 1024 * 1024
+export const largestPart = 5 * 1024 ** 3
+
+export interface PutPart {
+  part_number: number
+  source: AsyncIterable<Uint8Array>
+  /** Bytes, exactly. */
+  size: number
+  signal?: AbortSignal
+}
+
+export interface Part {
+  part_number: number
+  /** Bytes. */
+  size: number
+  /** Without quotes. */
+  etag: string
+}
+
+export interface AppendOptions {
+  /** Bytes held now. */
+  offset: number
+  /** Bytes that the whole may have. */
+  limit?: number
+  signal?: AbortSignal
+}
+
+export interface Held {
+  /** By number. Of an appended upload the last may still grow. */
+  parts: Part[]
+  /** Bytes held without a gap from the first on. */
+  offset: number
 }
 
 export interface PutOptions {
@@ -103,6 +184,42 @@ export interface LocalFiles {
 export interface Expiring {
   /** Removes objects marked done before `doneBefore` and any other last modified before `anyBefore`; yields what it removed. */
   expire(bucket: string, rules: { doneBefore: number; anyBefore: number }): AsyncIterable<ObjectRef>
+}
+
+/** An ability: addresses at which a client puts parts straight to the store. */
+export interface Presigning {
+  /**
+   * An address that takes one part by `PUT` and answers its `ETag`.
+   * @param part `size` in bytes, exactly; null when the sender has not said it. `expires_in` in seconds.
+   */
+  presignPart(
+    upload: UploadRef,
+    part: { part_number: number; size: number | null; expires_in: number },
+  ): Promise<string>
+}
+
+/** An ability: the store has no server of its own, so ours takes what comes to the addresses it has presigned. */
+export interface PresignedDoor extends Presigning {
+  /**
+   * What a request to such an address may do.
+   * @param path below the store's own, `/{bucket}/{key}`, decoded.
+   * @throws MediaError `bad_signature` when the address is altered, expired or none of ours.
+   */
+  admitPart(request: { path: string; query: URLSearchParams }): PresignedPart
+}
+
+export interface PresignedPart {
+  upload: UploadRef
+  part_number: number
+  size: number | null
+}
+
+export function canPresign<S extends ObjectStore>(store: S): store is S & Presigning {
+  return 'presignPart' in store
+}
+
+export function hasPresignedDoor<S extends ObjectStore>(store: S): store is S & PresignedDoor {
+  return 'admitPart' in store
 }
 
 export function hasLocalFiles<S extends ObjectStore>(store: S): store is S & LocalFiles {

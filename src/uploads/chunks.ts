@@ -1,4 +1,5 @@
 import type { Readable } from 'node:stream'
+import { MediaError } from '../media/errors.ts'
 
 /** Chunks that may wait. */
 const waitingLimit = 8
@@ -36,4 +37,29 @@ export async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {
   } finally {
     stream.off('data', onData).pause()
   }
+}
+
+/**
+ * The chunks of a request's body, to its end.
+ * @throws MediaError `upload_interrupted` when it is cut: to a bare reader that looks like the end.
+ */
+export async function* wholeOf(body: Readable): AsyncGenerator<Uint8Array> {
+  try {
+    yield* chunksOf(body)
+  } catch (cause) {
+    throw new MediaError('upload_interrupted', 'the body was cut', { cause })
+  }
+  if (!body.readableEnded) throw new MediaError('upload_interrupted', 'the body stopped short')
+}
+
+/** The first bytes of a source, at most `limit`; the rest is not read. */
+export async function readHead(source: AsyncIterable<Uint8Array>, limit: number): Promise<Buffer> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of source) {
+    chunks.push(chunk)
+    size += chunk.length
+    if (size >= limit) break
+  }
+  return Buffer.concat(chunks).subarray(0, limit)
 }

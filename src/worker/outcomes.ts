@@ -48,6 +48,10 @@ export const outcomes: Record<ErrorCode, Outcome> = {
     message: 'The result would be larger than is allowed. Upload a smaller or shorter file.',
   },
   raw_missing: { action: 'park', message: 'The uploaded bytes are no longer there. Upload the file again.' },
+  checksum_mismatch: {
+    action: 'park',
+    message: 'The bytes that arrived have another checksum than the one announced. Upload the file again.',
+  },
   gave_up: {
     action: 'park',
     message: 'Processing was tried several times and never came to an end. Please retry, or upload another copy.',
@@ -84,6 +88,12 @@ export const outcomes: Record<ErrorCode, Outcome> = {
   file_missing: notOfJobs,
   file_empty: notOfJobs,
   invalid_request: notOfJobs,
+  wrong_offset: notOfJobs,
+  idempotency_in_flight: notOfJobs,
+  idempotency_mismatch: notOfJobs,
+  length_required: notOfJobs,
+  invalid_parts: notOfJobs,
+  size_mismatch: notOfJobs,
   precondition_failed: notOfJobs,
   range_not_satisfiable: notOfJobs,
 }

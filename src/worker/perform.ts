@@ -2,6 +2,7 @@ import { type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { type Job, type JobKind, type JobPatch, newJob, over, requeued } from '../media/jobs.ts'
 import { outputPrefix, parseS3Url } from '../media/locations.ts'
+import { tombstonePatch } from '../media/record.ts'
 import { advance } from '../media/states.ts'
 import type { Commit, JobChange } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
@@ -31,7 +32,12 @@ export interface Attempt {
 type Perform = (claim: Claim, doing: Performing, attempt: Attempt) => Promise<Ending>
 
 /** What each kind of job does. */
-export const performers: Record<JobKind, Perform> = { process: processMedia, purge: purgeMedia, tidy: tidyOutputs }
+export const performers: Record<JobKind, Perform> = {
+  process: processMedia,
+  purge: purgeMedia,
+  tidy: tidyOutputs,
+  expire: expireUpload,
+}
 
 const tidyAfter = 24 * 3_600_000
 
@@ -69,9 +75,12 @@ async function purgeMedia(
   { record }: Claim,
   { objects, clock, processedBucket, leaseMs }: Performing,
 ): Promise<Ending> {
-  const { media_id, user_id, temp_s3_url, deleted_at } = record
+  const { media_id, user_id, temp_s3_url, deleted_at, upload } = record
   if (deleted_at === null) throw new MediaError('wrong_state', `purge of ${media_id}, which is not deleted`)
-  if (temp_s3_url) await objects.remove(parseS3Url(temp_s3_url))
+  if (upload) await objects.abortUpload({ ref: parseS3Url(upload.s3_url), upload_id: upload.upload_id })
+  // An upload may have been completed and its record not yet told.
+  const raw_url = temp_s3_url ?? upload?.s3_url
+  if (raw_url) await objects.remove(parseS3Url(raw_url))
   await objects.removePrefix(processedBucket, `${media_id}/`)
   const again = Date.parse(deleted_at) + 2 * leaseMs
   const now = clock.now()
@@ -106,6 +115,23 @@ async function tidyOutputs({ job, record }: Claim, { objects, processedBucket }:
   }
   for (const version of stale) await objects.removePrefix(processedBucket, outputPrefix(media_id, version))
   return { job: over, media: { expect: {} } }
+}
+
+/** An upload that is not complete in time is given up, as its sender could have done. */
+async function expireUpload({ record }: Claim, { clock }: Performing): Promise<Ending> {
+  const { media_id, user_id, status } = record
+  if (status !== 'uploading') return { job: over, media: { expect: {} } }
+  const now = clock.now()
+  const { event } = advance(status, 'aborted')
+  return {
+    job: over,
+    media: {
+      expect: { status: ['uploading'] },
+      patch: tombstonePatch(isoTime(now)),
+      jobs: [{ create: newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now }) }],
+      events: [{ type: event, at: isoTime(now), data: { reason: 'expired' } }],
+    },
+  }
 }
 
 function versionIn(address: string): number | null {

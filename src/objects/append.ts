@@ -1,0 +1,222 @@
+import type { FileHandle } from 'node:fs/promises'
+import type { Clock } from '../media/clock.ts'
+import { MediaError } from '../media/errors.ts'
+import { type Buffers, type Bytes, smallBuffer } from './buffers.ts'
+import { storing } from './files.ts'
+import type { Hashing, StreamHash } from './hashing.ts'
+import { type Part, partLimit } from './port.ts'
+import { openStop, openWriter } from './writer.ts'
+
+export interface Append {
+  source: AsyncIterable<Uint8Array>
+  handle: FileHandle
+  /** Bytes of a part. */
+  stride: number
+  /** Where it goes on. */
+  offset: number
+  /** Bytes that the whole may have. */
+  limit: number
+  signal: AbortSignal
+  buffers: Buffers
+  /** None: ETags are `newEtag`'s. */
+  hashing: Hashing | null
+  newEtag(): string
+  clock: Clock
+  moved(): void
+  /** Makes a part durable with its bytes. */
+  record(part: Part): Promise<void>
+  /** Makes durable what is written. */
+  flush(): Promise<void>
+  onDiskError(error: MediaError): void
+}
+
+/** How long bytes of a slow sender may be held without being durable. */
+const flushMs = 1_500
+
+/**
+ * Receives bytes that follow those held, cut into parts; each is made durable while the next is received. When the
+ * source ends, however it does, what came is kept: the last part may be incomplete, and grows when it goes on.
+ */
+export async function appendParts(options: Append): Promise<number> {
+  const { source, signal, limit, moved } = options
+  const stop = openStop()
+  const abort = () => stop.now(signal.reason)
+  signal.addEventListener('abort', abort, { once: true })
+  if (signal.aborted) abort()
+  const over = new AbortController()
+  const parts = openParts(options, stop.now)
+  let due = false
+  const tick = () => {
+    due = true
+    stop.wake()
+  }
+  void everyFlush(options.clock, tick, over.signal)
+  const iterator = source[Symbol.asyncIterator]()
+  const flushDue = async () => {
+    if (due) await parts.keep()
+    due = false
+  }
+
+  async function next(): Promise<IteratorResult<Uint8Array>> {
+    const coming = iterator.next()
+    for (;;) {
+      const came = await stop.orWoken(coming)
+      if (came) return came
+      await flushDue()
+    }
+  }
+
+  try {
+    for (let came = await next(); !came.done; came = await next()) {
+      moved()
+      const fitting = came.value.subarray(0, Math.max(0, limit - parts.held()))
+      await parts.push(fitting)
+      if (fitting.length < came.value.length) throw new MediaError('too_large', `more than ${limit} bytes`)
+      await flushDue()
+    }
+  } catch (error) {
+    // Not awaited: a source that is stuck does not keep us.
+    iterator.return?.().catch(() => {})
+    await parts.end()
+    throw error
+  } finally {
+    over.abort()
+    signal.removeEventListener('abort', abort)
+  }
+  await parts.end()
+  return parts.held()
+}
+
+async function everyFlush(clock: Clock, tick: () => void, signal: AbortSignal): Promise<void> {
+  try {
+    for (;;) {
+      await clock.sleep(flushMs, signal)
+      tick()
+    }
+  } catch {
+    // The append is over.
+  }
+}
+
+const nothing: Bytes = new Uint8Array()
+
+/** Fills buffers, cuts them at the ends of parts, and has each part recorded in its turn. */
+function openParts(options: Append, onError: (error: MediaError) => void) {
+  const { handle, stride, offset, buffers, hashing, newEtag, record, onDiskError } = options
+  const writer = openWriter({
+    handle,
+    buffers,
+    position: offset,
+    flush: options.flush,
+    onError: (error) => {
+      onDiskError(error)
+      onError(error)
+    },
+  })
+  let held = offset
+  let keptTo = offset
+  let buffer = nothing
+  let filled = 0
+  let hash: StreamHash | null = null
+  let recorded = Promise.resolve()
+
+  const inPart = () => held % stride
+
+  /** The hash of the part under way; of one begun before, its bytes are read again. */
+  async function beginHash(): Promise<void> {
+    if (!hashing || hash) return
+    hash = hashing.begin()
+    await storing('reading an upload', () =>
+      readAgain({ ...options, position: held - inPart(), length: inPart() }, hash),
+    )
+  }
+
+  async function flush(): Promise<void> {
+    if (filled === 0) return
+    const [full, length] = [buffer, filled]
+    buffer = nothing
+    filled = 0
+    await writer.write(full, length, hash)
+  }
+
+  /** Records the part that ends at `held`, after those before; resolves when the one before is durable. */
+  async function keepPart(etag: Promise<string>): Promise<void> {
+    const part_number = Math.ceil(held / stride)
+    const size = held - (part_number - 1) * stride
+    const [written, before] = [writer.finish(), recorded]
+    keptTo = held
+    recorded = Promise.all([written, etag, before]).then(([, found]) => record({ part_number, size, etag: found }))
+    recorded.catch(() => {})
+    await before
+  }
+
+  async function endPart(): Promise<void> {
+    await flush()
+    const ending = hash?.digest() ?? Promise.resolve(newEtag())
+    ending.catch(() => {})
+    hash = null
+    await keepPart(ending)
+  }
+
+  async function keep(): Promise<void> {
+    if (keptTo === held) return
+    await flush()
+    const soFar = hash?.peek() ?? Promise.resolve(newEtag())
+    soFar.catch(() => {})
+    await keepPart(soFar)
+  }
+
+  async function push(bytes: Uint8Array): Promise<void> {
+    for (let done = 0; done < bytes.length; ) {
+      if (held >= partLimit * stride) throw new MediaError('too_large', `more than ${partLimit} parts of ${stride}`)
+      await beginHash()
+      if (buffer.length === 0) buffer = held - offset < smallBuffer ? buffers.takeSmall() : buffers.take()
+      const room = Math.min(buffer.length - filled, stride - inPart())
+      const piece = bytes.subarray(done, done + room)
+      buffer.set(piece, filled)
+      filled += piece.length
+      done += piece.length
+      held += piece.length
+      if (inPart() === 0) await endPart()
+      else if (filled === buffer.length) await flush()
+    }
+  }
+
+  return {
+    held: () => held,
+    push,
+    /** Makes what came durable; resolves once that is under way. */
+    keep,
+    /** Makes what came durable, and lets go of everything. */
+    end: async (): Promise<void> => {
+      try {
+        await keep()
+        await recorded
+      } finally {
+        hash?.drop()
+        buffers.give(buffer)
+        await writer.settle()
+        await recorded.catch(() => {})
+      }
+    },
+  }
+}
+
+interface Again extends Pick<Append, 'handle' | 'buffers'> {
+  position: number
+  length: number
+}
+
+async function readAgain({ handle, buffers, position, length }: Again, hash: StreamHash | null): Promise<void> {
+  const buffer = length > smallBuffer ? buffers.take() : buffers.takeSmall()
+  try {
+    for (let done = 0; done < length; ) {
+      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, length - done), position + done)
+      if (bytesRead === 0) throw new MediaError('unavailable', 'an upload has shrunk while it was read')
+      await hash?.update(buffer.subarray(0, bytesRead))
+      done += bytesRead
+    }
+  } finally {
+    buffers.give(buffer)
+  }
+}
