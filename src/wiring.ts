@@ -20,7 +20,7 @@ import { openMetadata } from './metadata/open.ts'
 import type { Metadata } from './metadata/port.ts'
 import { openLive } from './notices/live.ts'
 import { openObjects } from './objects/open.ts'
-import type { ObjectStore } from './objects/port.ts'
+import { canPresign, hasPresignedDoor, type ObjectStore } from './objects/port.ts'
 import { openProcessor } from './processing/pipeline.ts'
 import type { Processor } from './processing/process.ts'
 import { findTools } from './processing/tools/find.ts'
@@ -28,8 +28,12 @@ import { openRunner } from './processing/tools/run.ts'
 import { isVideoSafe, probeSandbox } from './processing/tools/sandbox.ts'
 import { openQueue } from './queue/open.ts'
 import type { Queue } from './queue/port.ts'
+import { openDirectDoor } from './uploads/direct.ts'
 import { openFormDoor } from './uploads/form.ts'
+import { openIdempotency } from './uploads/idempotency.ts'
 import { openIntake } from './uploads/intake.ts'
+import { openPending } from './uploads/pending.ts'
+import { openRawDoor } from './uploads/raw.ts'
 import { startSweeper } from './worker/sweeper.ts'
 import { startWorker } from './worker/worker.ts'
 
@@ -50,6 +54,10 @@ interface Site {
   chance: Chance
   log: Logger
   closers: Closers
+  /** Where the API is reached, without a slash at the end; with PORT=0 known only once it listens. */
+  publicUrl: () => string
+  /** Tells where it listens. */
+  listensAt: (address: string) => void
 }
 
 interface Ports {
@@ -66,12 +74,17 @@ export async function startService(role: Role, config: Config, onFatal: (error: 
   assertSafeToListen({ host: config.http.host, settings: config.http })
   if (role === 'worker') refuseLonelyWorker(config)
   const log = openLog(config.service.logLevel)
+  let address = ''
   const site: Site = {
     config,
     clock: systemClock,
     chance: systemChance,
     log,
     closers: openClosers({ clock: systemClock, log }),
+    publicUrl: () => config.http.publicUrl ?? address,
+    listensAt: (said) => {
+      address = said
+    },
   }
   const stop = site.closers.closeAll
   try {
@@ -143,21 +156,15 @@ async function openProcessing(site: Site, objects: ObjectStore): Promise<{ proce
 }
 
 async function startApi(site: Site, ports: Ports): Promise<string[]> {
-  const { config, clock, log, closers } = site
-  const { http, uploads, service } = config
-  const { formLimit } = uploads
-  let address = ''
-  const publicUrl = () => http.publicUrl ?? address
+  const { config, clock, closers, publicUrl } = site
+  const { http, service } = config
   const live = openLive({ ...site, ...ports })
-  const intake = openIntake({ ...site, ...ports, formLimit, tempBucket: config.objects.tempBucket })
-  const { edge, downloads } = await openDelivery(site, ports, publicUrl)
+  const { edge, downloads } = await openDelivery(site, ports)
   const app = await buildApp({
     ...site,
     settings: http,
-    publicUrl,
     library: openLibrary({ ...site, ...ports }),
-    formDoor: openFormDoor({ intake, formLimit, log }),
-    formLimit,
+    ...openDoors(site, ports),
     downloads,
     live,
     readiness: { metadata: ports.metadata.ping, queue: ports.queue.ping, objects: ports.objects.ping },
@@ -169,7 +176,7 @@ async function startApi(site: Site, ports: Ports): Promise<string[]> {
   const local = await app.listen({ host: http.host, port: http.port }).catch((error) => {
     throw explainListening(error, http)
   })
-  address = http.host === '127.0.0.1' ? local : local.replace(/\/\/[^:/]+|\/\/\[.*\]/, `//${http.host}`)
+  site.listensAt(http.host === '127.0.0.1' ? local : local.replace(/\/\/[^:/]+|\/\/\[.*\]/, `//${http.host}`))
   const token = isIdentityConfigured(http) ? '-H "Authorization: Bearer $TOKEN" ' : ''
   const curl = `curl ${token}-F title="My first upload" -F file=@clip.mp4 ${publicUrl()}/api/media/upload`
   return [
@@ -181,9 +188,27 @@ async function startApi(site: Site, ports: Ports): Promise<string[]> {
   ]
 }
 
+/** Every way in. */
+function openDoors(site: Site, ports: Ports) {
+  const { config, log } = site
+  const { formLimit, maxBytes, expirySeconds } = config.uploads
+  const { objects } = ports
+  const shared = { ...site, ...ports, tempBucket: config.objects.tempBucket }
+  const intake = openIntake({ ...shared, formLimit })
+  const pending = openPending({ ...shared, maxBytes, expirySeconds })
+  return {
+    formDoor: openFormDoor({ intake, formLimit, log }),
+    formLimit,
+    rawDoor: openRawDoor({ intake, maxBytes }),
+    idempotency: openIdempotency(shared),
+    direct: canPresign(objects) ? openDirectDoor({ ...site, pending, objects }) : undefined,
+    store: hasPresignedDoor(objects) ? objects : undefined,
+  }
+}
+
 /** Signed addresses, and the embedded edge that serves them below `/cdn`. */
-async function openDelivery(site: Site, { metadata, objects }: Ports, publicUrl: () => string) {
-  const { config, clock, closers } = site
+async function openDelivery(site: Site, { metadata, objects }: Ports) {
+  const { config, clock, closers, publicUrl } = site
   const { baseUrl, hash, urlSeconds } = config.delivery
   const keys = await openDeliveryKeys(site)
   const bucket = config.objects.processedBucket

@@ -9,6 +9,8 @@ import { openIdentity } from './identity.ts'
 import { collectOpenApi } from './openapi.ts'
 import { takeJson } from './parsers.ts'
 import { answerOtherMethods, refuse, refuseRaw, refuseWithProblems } from './refusals.ts'
+import { companionFormRoutes, companionRoutes, companionTokenRoutes } from './routes/companion.ts'
+import { directRoutes } from './routes/direct.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { downloadRoutes } from './routes/download.ts'
 import { edgeRoutes } from './routes/edge.ts'
@@ -16,6 +18,8 @@ import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
 import { mediaRoutes } from './routes/media.ts'
+import { rawRoutes } from './routes/raw.ts'
+import { storeRoutes } from './routes/store.ts'
 import { uploadRoutes } from './routes/upload.ts'
 import { endSessions } from './sessions.ts'
 import { readTls } from './tls.ts'
@@ -31,6 +35,8 @@ const headersTime = 60_000
 const lastRequestsTime = 5_000
 /** Milliseconds after which a connection on which nothing moves is closed. */
 const silenceTime = 120_000
+/** Characters of a name in an address: a file's, with each of its bytes escaped. */
+const longestName = 3 * 1024
 
 /**
  * The doors, ready to listen. What it was handed stays its giver's to close.
@@ -56,13 +62,22 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   healthRoutes(app, deps)
   docsRoutes(app, openApi)
   if (deps.edge) edgeRoutes(app, deps.edge)
+  const { companion, direct, store } = deps
+  if (store) await app.register(async (parts: App) => storeRoutes(parts, store))
   await app.register(async (api: App) => {
     demandIdentity(api, identify)
     mediaRoutes(api, deps)
     eventRoutes(api, deps)
     downloadRoutes(api, deps)
+    if (direct) directRoutes(api, { ...deps, direct })
+    if (companion) companionRoutes(api, { ...deps, companion })
     await api.register(async (uploads: App) => await uploadRoutes(uploads, deps))
+    await api.register(async (uploads: App) => rawRoutes(uploads, deps))
   })
+  if (companion) {
+    await app.register(async (token: App) => companionTokenRoutes(token, { ...deps, companion }))
+    await app.register(async (form: App) => companionFormRoutes(form, { ...deps, companion }))
+  }
   answerOthers()
   await app.ready()
   return app
@@ -86,6 +101,7 @@ async function optionsOf({ settings, log, chance }: AppDeps): Promise<FastifyHtt
   const options = {
     logger: false,
     bodyLimit,
+    routerOptions: { maxParamLength: longestName },
     connectionTimeout: silenceTime,
     http: { headersTimeout: headersTime },
     genReqId: () => chance.uuid(),

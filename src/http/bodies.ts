@@ -1,6 +1,8 @@
 import type { IncomingMessage } from 'node:http'
 import { Readable } from 'node:stream'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Clock } from '../media/clock.ts'
+import { MediaError } from '../media/errors.ts'
 import type { App } from './deps.ts'
 
 /** Bytes of a refused body that are still read, so that its sender gets to see the answer. */
@@ -60,4 +62,21 @@ async function drain(req: IncomingMessage, clock: Clock): Promise<void> {
   await clock.sleep(drainTime, over.signal).catch(() => {})
   req.off('data', count)
   req.pause()
+}
+
+/** Aborts with `upload_interrupted` when the client goes away before it is answered. */
+export function goneSignal(reply: FastifyReply): AbortSignal {
+  const gone = new AbortController()
+  const leave = () => {
+    if (!reply.raw.writableFinished) gone.abort(new MediaError('upload_interrupted', 'the client went away'))
+  }
+  if (reply.raw.closed) leave()
+  else reply.raw.once('close', leave)
+  return gone.signal
+}
+
+/** Bytes that a body is announced to have, or null. */
+export function lengthOf({ headers }: FastifyRequest): number | null {
+  const { 'content-length': length } = headers
+  return length === undefined ? null : Number(length)
 }

@@ -6,8 +6,14 @@ import type { Library } from '../library/library.ts'
 import type { Chance, Clock } from '../media/clock.ts'
 import type { Log } from '../media/log.ts'
 import type { Live } from '../notices/live.ts'
+import type { ObjectStore, PresignedDoor } from '../objects/port.ts'
+import type { CompanionDoor } from '../uploads/companion.ts'
+import type { DirectDoor } from '../uploads/direct.ts'
 import type { FormDoor } from '../uploads/form.ts'
+import type { Idempotency } from '../uploads/idempotency.ts'
+import type { RawDoor } from '../uploads/raw.ts'
 import type { HttpSettings } from './settings.ts'
+import type { UploadTokens } from './upload-tokens.ts'
 
 /** What the doors stand on; `wiring.ts` hands it over. */
 export interface AppDeps {
@@ -18,6 +24,15 @@ export interface AppDeps {
   formDoor: FormDoor
   /** Bytes of the file in a form, at most. */
   formLimit: number
+  rawDoor: RawDoor
+  idempotency: Idempotency
+  /** Absent when the store signs no addresses. */
+  direct?: DirectDoor | undefined
+  /** The same for Uppy, in its words. */
+  companion?: CompanionDoor | undefined
+  uploadTokens: UploadTokens
+  /** Takes what comes to the addresses that the store has signed; absent when it has a server of its own. */
+  store?: (Pick<ObjectStore, 'putPart'> & Pick<PresignedDoor, 'admitPart'>) | undefined
   downloads: Downloads
   live: Live
   /** What readiness asks, by name. */

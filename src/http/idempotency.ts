@@ -1,7 +1,10 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import type { FastifyReply } from 'fastify'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { MediaError } from '../media/errors.ts'
-import type { Answered } from '../uploads/idempotency.ts'
+import type { Answered, Idempotency, Keyed } from '../uploads/idempotency.ts'
+
+/** What doors that take a key refuse besides. */
+export const idempotencyCodes = ['idempotency_in_flight', 'idempotency_mismatch', 'wrong_state'] as const
 
 /** Characters of a key, at most. */
 const longestKey = 255
@@ -27,7 +30,26 @@ function unquoted(given: string): string | null {
   return text === undefined ? null : text.replace(/\\(.)/g, '$1')
 }
 
-/** Tells the sender that he has had this answer before. */
-export function tellReplayed(reply: FastifyReply, { replayed }: Pick<Answered<unknown>, 'replayed'>): void {
-  if (replayed) reply.header('idempotency-replayed', 'true')
+interface Asked {
+  request: FastifyRequest
+  reply: FastifyReply
+  /** The door: a key is one door's. */
+  route: string
+  /** The request's own when not given. */
+  key?: string
+}
+
+/**
+ * Answers a request under its key, when it has one, and tells the sender when he has had the answer before.
+ * @throws MediaError `malformed_request`, `idempotency_in_flight`, and what `work` throws.
+ */
+export async function answerOnce<T>(
+  idempotency: Idempotency,
+  { request, reply, route, key = keyOf(request.headers) ?? undefined }: Asked,
+  work: (keyed: Keyed | undefined) => Promise<T>,
+): Promise<Answered<T>> {
+  const { user_id } = request.caller
+  const answered = await idempotency.answer({ user_id, route, key: key ?? null }, work)
+  if (answered.replayed) reply.header('idempotency-replayed', 'true')
+  return answered
 }

@@ -13,8 +13,14 @@ import { openMetadata } from '../metadata/open.ts'
 import { metadataSettings } from '../metadata/settings.ts'
 import { openLive } from '../notices/live.ts'
 import { openFilesystemObjects } from '../objects/filesystem.ts'
+import { canPresign, hasPresignedDoor } from '../objects/port.ts'
 import { openQueue } from '../queue/open.ts'
 import { queueSettings } from '../queue/settings.ts'
+import { openDirectDoor } from '../uploads/direct.ts'
+import { openIdempotency } from '../uploads/idempotency.ts'
+import { openIntake } from '../uploads/intake.ts'
+import { openPending } from '../uploads/pending.ts'
+import { openRawDoor } from '../uploads/raw.ts'
 import { type AppDeps, buildApp } from './app.ts'
 import { httpSettings } from './settings.ts'
 
@@ -43,12 +49,21 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
   const live = openLive({ metadata, clock, log: silentLog, interval: 20 })
   let url = 'http://127.0.0.1:8080'
 
+  const ports = { metadata, objects, queue, clock, chance: systemChance, log: silentLog }
+  const limits = { tempBucket: 'temp', formLimit: 1_000_000, maxBytes: 5 * 1024 ** 4, expirySeconds: 3_600 }
+  const intake = openIntake({ ...ports, ...limits })
+  const pending = openPending({ ...ports, ...limits })
+
   const app = await buildApp({
     settings,
     publicUrl: () => settings.publicUrl ?? url,
     library: openLibrary({ metadata, objects, queue, clock, log: silentLog }),
     formDoor: { receive: async () => Promise.reject(new Error('this test has no form door')) },
-    formLimit: 1_000_000,
+    formLimit: limits.formLimit,
+    rawDoor: openRawDoor({ intake, maxBytes: limits.maxBytes }),
+    idempotency: openIdempotency({ metadata, clock }),
+    direct: canPresign(objects) ? openDirectDoor({ pending, objects, clock }) : undefined,
+    store: hasPresignedDoor(objects) ? objects : undefined,
     downloads: { download: async () => Promise.reject(new Error('this test has no downloads')) },
     live,
     readiness: { metadata: async () => await metadata.ping(), objects: async () => await objects.ping() },
@@ -87,6 +102,8 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     objects,
     queue,
     live,
+    intake,
+    pending,
     clock,
     folder,
     addMedia,

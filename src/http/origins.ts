@@ -59,11 +59,31 @@ function isFollowedLink(method: string, headers: Provenance['headers']): boolean
   return reads && headers['sec-fetch-mode'] === 'navigate' && headers['sec-fetch-dest'] === 'document'
 }
 
+/** Said by requests, and heard in answers, of uploads that are gone on with: tus and IETF drafts. */
+const resumable = [
+  ...['Upload-Offset', 'Upload-Length', 'Upload-Metadata', 'Upload-Defer-Length', 'Upload-Checksum', 'Upload-Concat'],
+  ...['Upload-Complete', 'Upload-Incomplete', 'Upload-Draft-Interop-Version', 'Upload-Limit', 'Tus-Resumable'],
+]
+
+/** Headers that a page of an allowed origin may read. */
+const exposed = [
+  ...['Location', 'ETag', 'Retry-After', 'X-Request-Id', 'Allow', 'Media-Id', 'Idempotency-Replayed'],
+  ...['Tus-Version', 'Tus-Extension', 'Tus-Max-Size', 'Tus-Checksum-Algorithm', 'Upload-Expires', 'Accept-Patch'],
+  ...resumable,
+]
+
+/** Headers that it may send. */
+const allowed = [
+  ...['Authorization', 'Content-Type', 'Accept', 'Idempotency-Key', 'Last-Event-ID', 'X-HTTP-Method-Override'],
+  ...['X-Requested-With', 'X-Request-ID', 'Content-Disposition', 'Uppy-Auth-Token', 'Uppy-Versions'],
+  ...resumable,
+]
+
 /** The headers of an answer to an allowed origin. */
 export function corsHeaders(origin: string): Record<string, string> {
   return {
     'access-control-allow-origin': origin,
-    'access-control-expose-headers': 'Location, ETag, Retry-After, X-Request-Id, Allow',
+    'access-control-expose-headers': exposed.join(', '),
   }
 }
 
@@ -71,7 +91,22 @@ export function corsHeaders(origin: string): Record<string, string> {
 export function preflightHeaders(): Record<string, string> {
   return {
     'access-control-allow-methods': 'GET, HEAD, POST, PUT, PATCH, DELETE',
-    'access-control-allow-headers': 'Authorization, Content-Type, Accept, Idempotency-Key, Last-Event-ID',
+    'access-control-allow-headers': allowed.join(', '),
     'access-control-max-age': '600',
   }
 }
+
+/** The headers of an answer to any page: where the address itself is the credential. */
+export const openCorsHeaders = {
+  'access-control-allow-origin': '*',
+  'access-control-expose-headers': 'ETag, Retry-After, X-Request-Id',
+  'cross-origin-resource-policy': 'cross-origin',
+} as const
+
+/** The headers of an answer to its preflight. */
+export const openPreflightHeaders = {
+  ...openCorsHeaders,
+  'access-control-allow-methods': 'PUT',
+  'access-control-allow-headers': '*',
+  'access-control-max-age': '86400',
+} as const

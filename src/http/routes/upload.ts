@@ -1,22 +1,22 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import { Media } from '../../../contract/media.ts'
 import { UploadForm } from '../../../contract/upload.ts'
 import { MediaError } from '../../media/errors.ts'
+import { goneSignal } from '../bodies.ts'
 import type { App, AppDeps } from '../deps.ts'
+import { answerOnce, idempotencyCodes } from '../idempotency.ts'
 import { wireOf } from '../projection.ts'
 import { refusals } from './schemas.ts'
 
 /** Bytes of a form that are not its file. */
 const formOverhead = 1024 * 1024
 
-type Deps = Pick<AppDeps, 'formDoor' | 'formLimit' | 'publicUrl'>
+type Deps = Pick<AppDeps, 'formDoor' | 'formLimit' | 'idempotency' | 'library' | 'publicUrl'>
 
 /** The form door: one request, one media. */
-export async function uploadRoutes(app: App, { formDoor, formLimit, publicUrl }: Deps): Promise<void> {
-  // The door reads the stream itself: nothing of it is held here.
-  app.removeAllContentTypeParsers()
-  app.addContentTypeParser('multipart/form-data', (_request, body, done) => done(null, body))
-  app.addContentTypeParser('*', (_request, _body, done) => done(notAForm()))
-
+export async function uploadRoutes(app: App, deps: Deps): Promise<void> {
+  const { formLimit } = deps
+  takeForms(app)
   app.post(
     '/api/media/upload',
     {
@@ -41,26 +41,43 @@ export async function uploadRoutes(app: App, { formDoor, formLimit, publicUrl }:
             'file_empty',
             'invalid_request',
             'storage_full',
+            ...idempotencyCodes,
           ),
         },
       },
-      // The body is a stream: the door checks what is in it.
-      validatorCompiler: () => (value: unknown) => ({ value }),
-      onRequest: async ({ headers }) => {
-        if (Number(headers['content-length']) > formLimit + formOverhead) throw tooLarge(formLimit)
-      },
-    },
-    async ({ raw, headers, caller }, reply) => {
-      const gone = new AbortController()
-      reply.raw.once('close', () => {
-        if (!reply.raw.writableFinished) gone.abort(new MediaError('upload_interrupted', 'the client went away'))
-      })
-      const { user_id } = caller
-      const record = await formDoor.receive({ headers, body: raw, user_id, signal: gone.signal })
-      reply.header('location', `/api/media/${record.media_id}`)
-      return await reply.code(201).send(wireOf({ record, progress: 0 }, publicUrl()))
+      ...formRoute(deps, () => ({ route: 'form' })),
     },
   )
+}
+
+/** Forms are read by the door, as they come: nothing of them is held here. */
+export function takeForms(app: App): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('multipart/form-data', (_request, body, done) => done(null, body))
+  app.addContentTypeParser('*', (_request, _body, done) => done(notAForm()))
+}
+
+/** How a route takes a form. @param scope of its idempotency; the key is the request's own when none is given. */
+export function formRoute(deps: Deps, scope: (request: FastifyRequest) => { route: string; key?: string }) {
+  const { formDoor, formLimit, idempotency, library, publicUrl } = deps
+  return {
+    // The body is a stream: the door checks what is in it.
+    validatorCompiler: () => (value: unknown) => ({ value }),
+    onRequest: async ({ headers }: FastifyRequest) => {
+      if (Number(headers['content-length']) > formLimit + formOverhead) throw tooLarge(formLimit)
+    },
+    handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const { raw, headers, caller } = request
+      const given = { headers, body: raw, user_id: caller.user_id, signal: goneSignal(reply) }
+      const made = await answerOnce(idempotency, { request, reply, ...scope(request) }, async (keyed) =>
+        formDoor.receive({ ...given, keyed }),
+      )
+      const { media_id } = made.value
+      reply.header('location', `/api/media/${media_id}`)
+      const view = made.replayed ? await library.get(caller.user_id, media_id) : { record: made.value, progress: 0 }
+      return await reply.code(201).send(wireOf(view, publicUrl()))
+    },
+  }
 }
 
 function notAForm(): MediaError {
