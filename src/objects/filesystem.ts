@@ -12,6 +12,7 @@ import { openHashing } from './hashing.ts'
 import { checkBucket, placeOf, splitPrefix } from './keys.ts'
 import { openLocks } from './locks.ts'
 import type { Expiring, LocalFiles, ObjectRef, ObjectStore, PutOptions, Staged, StoredObject } from './port.ts'
+import { openPresignedDoor, type PresignOptions } from './presign.ts'
 import { openPublisher, removeDurably, wholeSeconds } from './publish.ts'
 import { type OpenObject, openObject, readBody, readSidecar, type Sidecar } from './read.ts'
 import { type ReceivedFile, receive } from './receive.ts'
@@ -29,6 +30,8 @@ export interface FilesystemOptions {
   owns?: boolean
   /** `off`: ETags are unique and say nothing of the bytes; receiving costs about half the CPU. */
   hashing?: 'md5' | 'off'
+  /** What the addresses of parts are made of; without it none are given. */
+  presign?: Omit<PresignOptions, 'clock'>
 }
 
 /**
@@ -44,7 +47,7 @@ export interface FilesystemOptions {
  * tells them apart.
  */
 export async function openFilesystemObjects(options: FilesystemOptions): Promise<ObjectStore & LocalFiles & Expiring> {
-  const { clock, secret = systemChance.secret, hashing: wanted = 'md5', owns = true } = options
+  const { clock, secret = systemChance.secret, hashing: wanted = 'md5', owns = true, presign } = options
   const root = resolve(options.root)
   const staging = join(root, '.staging')
   const uploading = join(root, '.uploads')
@@ -144,6 +147,7 @@ export async function openFilesystemObjects(options: FilesystemOptions): Promise
 
   return {
     ...inParts,
+    ...(presign && openPresignedDoor({ ...presign, clock })),
     stage,
     putFile,
     head,

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Chance, Clock } from '../media/clock.ts'
-import { openFilesystemObjects } from './filesystem.ts'
+import { type FilesystemOptions, openFilesystemObjects } from './filesystem.ts'
 import type { ObjectStore } from './port.ts'
 import type { ObjectsSettings } from './settings.ts'
 
@@ -8,6 +8,8 @@ export interface OpenGiven {
   dataDir: string
   clock: Clock
   secret?: Chance['secret']
+  /** What the addresses are made of that an engine without a server of its own gives for parts. */
+  presign?: FilesystemOptions['presign']
   /** False to read beside the process that owns them. */
   owns?: boolean
 }
@@ -15,7 +17,7 @@ export interface OpenGiven {
 /** Opens the driver that the settings name; without `owns`, to read beside the process that does. What it can do besides is asked by `hasLocalFiles` and `isExpiring`. */
 export async function openObjects(
   settings: ObjectsSettings,
-  { dataDir, clock, secret, owns = true }: OpenGiven,
+  { dataDir, clock, secret, presign, owns = true }: OpenGiven,
 ): Promise<ObjectStore> {
   if (settings.tempBucket === settings.processedBucket) {
     throw new Error(
@@ -28,6 +30,7 @@ export async function openObjects(
         root: join(dataDir, 'objects'),
         clock,
         ...(secret && { secret }),
+        ...(presign && { presign }),
         owns,
         hashing: settings.filesystemEtag === 'md5' ? 'md5' : 'off',
       })
