@@ -5,7 +5,7 @@ import { type Closers, openClosers } from './closing.ts'
 import type { Config } from './config.ts'
 import { openDownloads } from './delivery/download.ts'
 import { type Edge, openEdge } from './delivery/edge.ts'
-import { type DeliveryKeys, openKeys } from './delivery/keys.ts'
+import { type DeliveryKeys, openKeys, secretOnce } from './delivery/keys.ts'
 import { openSigner, openVerifier } from './delivery/signer.ts'
 import { openDataFolder } from './embedded/folder.ts'
 import { openStore } from './embedded/store.ts'
@@ -103,7 +103,8 @@ async function startMain(role: Role, site: Site, onFatal: (error: Error) => void
   return [...(await startApi(site, ports)), ...work]
 }
 
-async function openPorts({ config, clock, closers }: Site, onFatal: (error: Error) => void): Promise<Ports> {
+async function openPorts(site: Site, onFatal: (error: Error) => void): Promise<Ports> {
+  const { config, clock, chance, closers, publicUrl } = site
   const { dataDir } = config.service
   const store = await openStore({ path: join(dataDir, 'metadata.db'), onFatal })
   closers.add('store', store.close)
@@ -111,7 +112,9 @@ async function openPorts({ config, clock, closers }: Site, onFatal: (error: Erro
   closers.add('metadata', metadata.close)
   const queue = await openQueue(config.queue, { store, clock })
   closers.add('queue', queue.close)
-  const objects = await openObjects(config.objects, { dataDir, clock })
+  const secret = await secretOnce(join(dataDir, 'keys', 'store-secret'), () => chance.secret(32), chance.secret)
+  const presign = { baseUrl: publicUrl, secret }
+  const objects = await openObjects(config.objects, { dataDir, clock, secret: chance.secret, presign })
   closers.add('objects', objects.close)
   return { metadata, queue, objects }
 }
