@@ -14,6 +14,7 @@ import { problemOf } from './http/errors.ts'
 import { assertSafeToListen, isIdentityConfigured, isLoopback } from './http/identity.ts'
 import { explainListening } from './http/listening.ts'
 import { listenStandalone } from './http/standalone.ts'
+import { openUploadTokens, readUploadKey } from './http/upload-tokens.ts'
 import { openLibrary } from './library/library.ts'
 import { type Chance, type Clock, systemChance, systemClock } from './media/clock.ts'
 import { openMetadata } from './metadata/open.ts'
@@ -28,6 +29,7 @@ import { openRunner } from './processing/tools/run.ts'
 import { isVideoSafe, probeSandbox } from './processing/tools/sandbox.ts'
 import { openQueue } from './queue/open.ts'
 import type { Queue } from './queue/port.ts'
+import { openCompanionDoor } from './uploads/companion.ts'
 import { openDirectDoor } from './uploads/direct.ts'
 import { openFormDoor } from './uploads/form.ts'
 import { openIdempotency } from './uploads/idempotency.ts'
@@ -167,7 +169,7 @@ async function startApi(site: Site, ports: Ports): Promise<string[]> {
     ...site,
     settings: http,
     library: openLibrary({ ...site, ...ports }),
-    ...openDoors(site, ports),
+    ...(await openDoors(site, ports)),
     downloads,
     live,
     readiness: { metadata: ports.metadata.ping, queue: ports.queue.ping, objects: ports.objects.ping },
@@ -192,21 +194,32 @@ async function startApi(site: Site, ports: Ports): Promise<string[]> {
 }
 
 /** Every way in. */
-function openDoors(site: Site, ports: Ports) {
-  const { config, log } = site
+async function openDoors(site: Site, ports: Ports) {
+  const { config, clock, log } = site
   const { formLimit, maxBytes, expirySeconds } = config.uploads
   const { objects } = ports
   const shared = { ...site, ...ports, tempBucket: config.objects.tempBucket }
   const intake = openIntake({ ...shared, formLimit })
   const pending = openPending({ ...shared, maxBytes, expirySeconds })
+  const direct = canPresign(objects) ? openDirectDoor({ ...site, pending, objects }) : undefined
   return {
     formDoor: openFormDoor({ intake, formLimit, log }),
     formLimit,
     rawDoor: openRawDoor({ intake, maxBytes }),
     idempotency: openIdempotency(shared),
-    direct: canPresign(objects) ? openDirectDoor({ ...site, pending, objects }) : undefined,
+    direct,
+    companion: direct && openCompanionDoor({ ...shared, pending, direct, maxBytes }),
+    uploadTokens: openUploadTokens({ key: await openUploadKey(site), clock }),
     store: hasPresignedDoor(objects) ? objects : undefined,
   }
+}
+
+/** What upload tokens are signed with. */
+async function openUploadKey({ config, chance }: Site): Promise<Buffer> {
+  const { uploadKeyFile } = config.http
+  if (uploadKeyFile) return await readUploadKey(uploadKeyFile)
+  const path = join(config.service.dataDir, 'keys', 'upload-tokens')
+  return await secretOnce(path, () => chance.secret(32), chance.secret)
 }
 
 /** Signed addresses, and the embedded edge that serves them below `/cdn`. */

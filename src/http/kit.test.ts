@@ -16,6 +16,7 @@ import { openFilesystemObjects } from '../objects/filesystem.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
 import { openQueue } from '../queue/open.ts'
 import { queueSettings } from '../queue/settings.ts'
+import { openCompanionDoor } from '../uploads/companion.ts'
 import { openDirectDoor } from '../uploads/direct.ts'
 import { openIdempotency } from '../uploads/idempotency.ts'
 import { openIntake } from '../uploads/intake.ts'
@@ -23,6 +24,7 @@ import { openPending } from '../uploads/pending.ts'
 import { openRawDoor } from '../uploads/raw.ts'
 import { type AppDeps, buildApp } from './app.ts'
 import { httpSettings } from './settings.ts'
+import { openUploadTokens } from './upload-tokens.ts'
 
 /** Not a test: the doors on the real embedded engines, for the tests beside this file. */
 
@@ -54,6 +56,8 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
   const intake = openIntake({ ...ports, ...limits })
   const pending = openPending({ ...ports, ...limits })
 
+  const direct = canPresign(objects) ? openDirectDoor({ pending, objects, clock }) : undefined
+
   const app = await buildApp({
     settings,
     publicUrl: () => settings.publicUrl ?? url,
@@ -62,7 +66,9 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     formLimit: limits.formLimit,
     rawDoor: openRawDoor({ intake, maxBytes: limits.maxBytes }),
     idempotency: openIdempotency({ metadata, clock }),
-    direct: canPresign(objects) ? openDirectDoor({ pending, objects, clock }) : undefined,
+    direct,
+    companion: direct && openCompanionDoor({ ...ports, ...limits, pending, direct }),
+    uploadTokens: openUploadTokens({ key: systemChance.secret(32), clock }),
     store: hasPresignedDoor(objects) ? objects : undefined,
     downloads: { download: async () => Promise.reject(new Error('this test has no downloads')) },
     live,

@@ -106,6 +106,12 @@ export const httpSettings = {
     summary:
       'API keys, one a line: SHA-256 of the key in hex, `user_id`, and `operator` for an operator; `#` starts a comment.',
   }),
+  uploadKeyFile: optionalText('AUTH_UPLOAD_KEY_FILE', {
+    takes: 'a path',
+    shownDefault: 'made once in `DATA_DIR`',
+    summary:
+      'Unguessable bytes, at least 32, that sign the tokens of `POST /api/media/upload/token`; the same for all processes.',
+  }),
 } as const
 
 export type HttpSettings = SettingsOf<typeof httpSettings>

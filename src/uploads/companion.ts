@@ -32,7 +32,7 @@ export interface CompanionFile {
 }
 
 export interface CompanionPorts {
-  pending: Pending
+  pending: Pick<Pending, 'begin'>
   direct: DirectDoor
   metadata: Metadata
   clock: Clock

@@ -17,37 +17,34 @@ type Deps = Pick<AppDeps, 'formDoor' | 'formLimit' | 'idempotency' | 'library' |
 export async function uploadRoutes(app: App, deps: Deps): Promise<void> {
   const { formLimit } = deps
   takeForms(app)
-  app.post(
-    '/api/media/upload',
-    {
-      schema: {
-        tags: ['uploads'],
-        operationId: 'uploadForm',
-        summary: 'Upload a file by form',
-        description: `The file may have ${formLimit} bytes. The answer comes when it is stored durably; processing follows.`,
-        consumes: ['multipart/form-data'],
-        body: UploadForm,
-        response: {
-          201: Media,
-          ...refusals(
-            'unauthenticated',
-            'malformed_request',
-            'upload_interrupted',
-            'too_many_files',
-            'too_large',
-            'unsupported_media',
-            'title_missing',
-            'file_missing',
-            'file_empty',
-            'invalid_request',
-            'storage_full',
-            ...idempotencyCodes,
-          ),
-        },
+  app.post('/api/media/upload', {
+    schema: {
+      tags: ['uploads'],
+      operationId: 'uploadForm',
+      summary: 'Upload a file by form',
+      description: `The file may have ${formLimit} bytes. The answer comes when it is stored durably; processing follows.`,
+      consumes: ['multipart/form-data'],
+      body: UploadForm,
+      response: {
+        201: Media,
+        ...refusals(
+          'unauthenticated',
+          'malformed_request',
+          'upload_interrupted',
+          'too_many_files',
+          'too_large',
+          'unsupported_media',
+          'title_missing',
+          'file_missing',
+          'file_empty',
+          'invalid_request',
+          'storage_full',
+          ...idempotencyCodes,
+        ),
       },
-      ...formRoute(deps, () => ({ route: 'form' })),
     },
-  )
+    ...formRoute(deps, () => ({ route: 'form' })),
+  })
 }
 
 /** Forms are read by the door, as they come: nothing of them is held here. */

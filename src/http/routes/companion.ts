@@ -1,0 +1,158 @@
+import type { FastifyRequest } from 'fastify'
+import {
+  CompanionComplete,
+  CompanionForm,
+  CompanionPartParams,
+  CompanionUpload,
+  CompanionUploadParams,
+  UploadToken,
+} from '../../../contract/companion.ts'
+import { partLimit } from '../../../contract/upload.ts'
+import { type CompanionDoor, titleSaid } from '../../uploads/companion.ts'
+import { mediaIdOf } from '../../uploads/idempotency.ts'
+import type { App, AppDeps } from '../deps.ts'
+import { answerOnce } from '../idempotency.ts'
+import { assertLive, refused, type UploadTokens } from '../upload-tokens.ts'
+import { refusals } from './schemas.ts'
+import { formRoute, takeForms } from './upload.ts'
+
+type Deps = Pick<AppDeps, 'formDoor' | 'formLimit' | 'idempotency' | 'library' | 'publicUrl' | 'chance'> & {
+  companion: CompanionDoor
+  uploadTokens: UploadTokens
+}
+
+/** Bytes of a list of parts, with room for blanks. */
+const partsLimit = partLimit * 200
+/** The key of the form that a page was sent to: however often it posts it, it is one media. */
+const formScope = 'companion form'
+
+/** The paths of Uppy's companion for S3, for callers who send their identity as everywhere. */
+export function companionRoutes(app: App, deps: Deps): void {
+  companionPaths(app, '/s3', deps)
+
+  app.post(
+    '/api/media/upload/token',
+    {
+      schema: {
+        tags: ['uploads'],
+        operationId: 'issueUploadToken',
+        summary: 'A token for pages that can send no header',
+        description:
+          'For an unmodified `@uppy/aws-s3`: give it `companion_endpoint`. Whoever has the token can upload in your name ' +
+          'for an hour, and do nothing else. Without identity configured, the address of the service itself is an endpoint.',
+        response: { 200: UploadToken, ...refusals('unauthenticated') },
+      },
+    },
+    async ({ caller }) => {
+      const issued = deps.uploadTokens.issue(caller.user_id)
+      return { ...issued, companion_endpoint: `${deps.publicUrl()}/companion/${issued.token}` }
+    },
+  )
+}
+
+/** The same paths below a token, for Uppy can send no header. */
+export function companionTokenRoutes(app: App, deps: Deps): void {
+  const { library, uploadTokens } = deps
+  app.decorateRequest('caller')
+  app.addHook('onRequest', async (request) => {
+    const { token, uploadId } = request.params as { token: string; uploadId?: string }
+    const claims = uploadTokens.verify(token, 'companion')
+    request.caller = { user_id: claims.user_id, operator: false }
+    if (!claims.expired) return
+    if (uploadId === undefined) return assertLive(claims)
+    // A large file takes longer than the token lives; Uppy cannot take another in the midst of it.
+    const { record } = await library.get(claims.user_id, uploadId)
+    const begun = Date.parse(record.upload_time)
+    if (begun < claims.from || begun > claims.until) throw refused('has expired')
+  })
+  companionPaths(app, '/companion/:token/s3', deps)
+}
+
+/** Where Uppy posts small files: the form door, below a token that is good for one form. */
+export function companionFormRoutes(app: App, deps: Deps): void {
+  const claimsOf = ({ query }: FastifyRequest) => {
+    const { upload_token } = query as { upload_token?: unknown }
+    return deps.uploadTokens.verify(typeof upload_token === 'string' ? upload_token : '', 'form')
+  }
+  app.decorateRequest('caller')
+  app.addHook('onRequest', async (request) => {
+    const claims = claimsOf(request)
+    assertLive(claims)
+    request.caller = { user_id: claims.user_id, operator: false }
+  })
+  takeForms(app)
+  // Uppy takes the address without its query, with a slash and the key behind it, for that of the media: so it is.
+  app.post('/api/media', {
+    schema: { hide: true },
+    ...formRoute(deps, (request) => ({ route: formScope, key: claimsOf(request).form })),
+  })
+}
+
+function companionPaths(app: App, prefix: string, deps: Deps): void {
+  const { companion, publicUrl } = deps
+  const hidden = { hide: true }
+
+  app.get(
+    `${prefix}/params`,
+    { exposeHeadRoute: false, schema: { ...hidden, querystring: CompanionForm } },
+    async ({ caller, query }) => {
+      const { user_id } = caller
+      const metadata = metadataIn(query)
+      const title = titleSaid({ filename: query.filename, metadata })
+      const form = deps.chance.uuid()
+      const { token, expires } = deps.uploadTokens.issueForm(user_id, form)
+      const key = mediaIdOf({ user_id, route: formScope, key: form }, 0)
+      return { method: 'POST', url: `${publicUrl()}/api/media?upload_token=${token}`, fields: { key, title }, expires }
+    },
+  )
+
+  app.post(`${prefix}/multipart`, { schema: { ...hidden, body: CompanionUpload } }, async (request, reply) => {
+    const { filename, type, metadata = {} } = request.body
+    const said = { filename, type: type || null, metadata }
+    const { value } = await answerOnce(deps.idempotency, { request, reply, route: 'companion' }, async (keyed) =>
+      companion.begin(request.caller.user_id, said, keyed),
+    )
+    return { key: value.media_id, uploadId: value.media_id }
+  })
+
+  const upload = { schema: { ...hidden, params: CompanionUploadParams } }
+
+  app.get(`${prefix}/multipart/:uploadId`, { exposeHeadRoute: false, ...upload }, async ({ caller, params }) => {
+    const parts = await companion.list(caller.user_id, params.uploadId)
+    return parts.map(({ part_number, size, etag }) => ({ PartNumber: part_number, Size: size, ETag: `"${etag}"` }))
+  })
+
+  app.get(
+    `${prefix}/multipart/:uploadId/:partNumber`,
+    { exposeHeadRoute: false, schema: { ...hidden, params: CompanionPartParams } },
+    async ({ caller, params }) => {
+      const { url, expires } = await companion.sign(caller.user_id, params.uploadId, params.partNumber)
+      return { url, expires }
+    },
+  )
+
+  app.post(
+    `${prefix}/multipart/:uploadId/complete`,
+    { bodyLimit: partsLimit, schema: { ...upload.schema, body: CompanionComplete } },
+    async ({ body, caller, params }) => {
+      const parts = body.parts.map(({ PartNumber, ETag }) => ({ part_number: PartNumber, etag: ETag }))
+      const { media_id, upload } = await companion.complete(caller.user_id, params.uploadId, parts)
+      const bucket = upload && new URL(upload.s3_url).host
+      return { location: `${publicUrl()}/api/media/${media_id}`, bucket, key: media_id }
+    },
+  )
+
+  app.delete(`${prefix}/multipart/:uploadId`, upload, async ({ caller, params }) => {
+    await companion.abort(caller.user_id, params.uploadId)
+    return {}
+  })
+}
+
+/** What the page tells of the file: `metadata[title]=…`. */
+function metadataIn(query: object): Record<string, unknown> {
+  const fields = Object.entries(query).flatMap(([name, value]) => {
+    const field = /^metadata\[(.+)\]$/.exec(name)?.[1]
+    return field === undefined ? [] : [[field, value] as const]
+  })
+  return Object.fromEntries(fields)
+}
