@@ -134,7 +134,7 @@ function tombstone(record: MediaRecord, jobs: readonly Job[], now: number): Comm
   return {
     media_id,
     expect: { status: legalFrom('deleted') },
-    patch: tombstonePatch(isoTime(now)),
+    patch: tombstonePatch(record, isoTime(now)),
     jobs: [
       ...jobs.map(({ job_id, token }) => ({
         job_id,

@@ -187,7 +187,7 @@ export function newRecord(
 }
 
 /** What a tombstone keeps: all that the purge needs, and nothing of the sender's. */
-export function tombstonePatch(deleted_at: string) {
+export function tombstonePatch({ upload }: Pick<MediaRecord, 'upload'>, deleted_at: string) {
   return {
     status: 'deleted',
     deleted_at,
@@ -197,5 +197,6 @@ export function tombstonePatch(deleted_at: string) {
     checksum: null,
     error: null,
     warnings: [],
+    upload: upload && { ...upload, metadata: null, checksum: null },
   } as const satisfies Omit<MediaPatch, 'warnings'> & { warnings: [] }
 }

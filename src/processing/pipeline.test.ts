@@ -92,6 +92,25 @@ describe('the processor', () => {
     assert.deepEqual(await leftovers(), [])
   })
 
+  test('makes nothing of other bytes than those that were announced', async () => {
+    const hash = createHash('sha256').update(await readFile(picture))
+    const announced = (checksum: string) => ({
+      media_type: 'image' as const,
+      upload: {
+        ...{ door: 'direct' as const, upload_id: 'u', s3_url: 's3://temp/a', part_size: null, file_size: null },
+        ...{ checksum, expires_at: '2026-01-01T00:00:00.000Z', metadata: null },
+      },
+    })
+    const right = `sha256:${hash.digest('hex')}`
+    assert.equal((await bed.process(picture, announced(right))).checksum, right)
+    const record = await bed.store(picture, announced(`sha256:${'0'.repeat(64)}`))
+    const task = { record, token: 1, signal: new AbortController().signal, onProgress: () => {} }
+    await assert.rejects(bed.processor.process(task), failsWith('checksum_mismatch'))
+    assert.deepEqual(await leftovers(), [])
+    for await (const { ref } of bed.objects.list('processed', `${record.media_id}/`))
+      assert.fail(`${ref.key} was stored`)
+  })
+
   test('does several at a time, each picture in a process of its own', async () => {
     const all = await Promise.all(Array.from({ length: 4 }, () => bed.process(picture, { media_type: 'image' })))
     assert.equal(new Set(all.map((one) => one.processed_s3_url)).size, 4)

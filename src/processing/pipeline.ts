@@ -83,6 +83,7 @@ async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Tu
     const newFolder = folderMaker(folder)
     const inbox = await newFolder('in')
     const raw = await bringRaw({ objects, ref: rawRef(record), path: join(inbox, 'raw'), signal })
+    await checkAnnounced(record, raw)
     report(5)
     const onProgress = (share: number) => report(5 + 85 * share)
     const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress }
@@ -96,6 +97,12 @@ async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Tu
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+/** Who told a checksum wants nothing made of other bytes. @throws MediaError `checksum_mismatch` */
+async function checkAnnounced({ media_id, upload }: MediaRecord, { checksum }: Raw): Promise<void> {
+  if (!upload?.checksum || upload.checksum === (await checksum)) return
+  throw new MediaError('checksum_mismatch', `${media_id} was announced with another checksum`)
 }
 
 /** Chooses the recipe by what the bytes are: a picture by the door's look at them, all else by ffprobe's. */

@@ -167,7 +167,7 @@ async function giveUp(ports: PendingPorts, record: Upload, reason: 'sender' | 'u
   await metadata.commit({
     media_id,
     expect: { status: ['uploading'] },
-    patch: { ...tombstonePatch(at), error },
+    patch: { ...tombstonePatch(record, at), error },
     jobs: [
       { job_id: jobIdOf(media_id, 'expire'), expect: { states: jobStates }, patch: over },
       { create: newJob({ media_id, user_id, kind: 'purge', lane: purgeLane, now }) },

@@ -127,7 +127,7 @@ async function expireUpload({ record }: Claim, { clock }: Performing): Promise<E
     job: over,
     media: {
       expect: { status: ['uploading'] },
-      patch: tombstonePatch(isoTime(now)),
+      patch: tombstonePatch(record, isoTime(now)),
       jobs: [{ create: newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now }) }],
       events: [{ type: event, at: isoTime(now), data: { reason: 'expired' } }],
     },
