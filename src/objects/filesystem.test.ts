@@ -5,7 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../media/clock.ts'
-import { all, collect, describeObjects, hasCode, md5, pieces } from './conformance.ts'
+import { describeObjects } from './conformance.ts'
+import { all, collect, hasCode, md5, pieces } from './conformance-kit.ts'
 import { openFilesystemObjects } from './filesystem.ts'
 import { openObjects } from './open.ts'
 import { hasLocalFiles, isExpiring } from './port.ts'
@@ -13,10 +14,16 @@ import { hasLocalFiles, isExpiring } from './port.ts'
 describeObjects('filesystem', {
   open: async () => {
     const root = await mkdtemp(join(tmpdir(), 'objects-'))
-    const store = await openFilesystemObjects({ root, clock: systemClock })
+    let store = await openFilesystemObjects({ root, clock: systemClock })
     return {
-      store,
-      unfinished: async () => await readdir(join(root, '.staging')),
+      get store() {
+        return store
+      },
+      unfinished: async () => [...(await readdir(join(root, '.staging'))), ...(await readdir(join(root, '.uploads')))],
+      reopen: async () => {
+        await store.close()
+        store = await openFilesystemObjects({ root, clock: systemClock })
+      },
       end: async () => {
         await store.close()
         await rm(root, { recursive: true, force: true })

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import { describe, test } from 'node:test'
 import { systemClock } from '../media/clock.ts'
-import { hasCode } from './conformance.ts'
+import { hasCode } from './conformance-kit.ts'
 import { openPresignedDoor } from './presign.ts'
 
 describe('addresses of parts', () => {
