@@ -94,21 +94,21 @@ describe('the processor', () => {
 
   test('makes nothing of other bytes than those that were announced', async () => {
     const hash = createHash('sha256').update(await readFile(picture))
-    const announced = (checksum: string) => ({
-      media_type: 'image' as const,
-      upload: {
+    const stored = await bed.store(picture, { media_type: 'image' })
+    const process = async (checksum: string) => {
+      const upload = {
         ...{ door: 'direct' as const, upload_id: 'u', s3_url: 's3://temp/a', part_size: null, file_size: null },
         ...{ checksum, expires_at: '2026-01-01T00:00:00.000Z', metadata: null },
-      },
-    })
-    const right = `sha256:${hash.digest('hex')}`
-    assert.equal((await bed.process(picture, announced(right))).checksum, right)
-    const record = await bed.store(picture, announced(`sha256:${'0'.repeat(64)}`))
-    const task = { record, token: 1, signal: new AbortController().signal, onProgress: () => {} }
-    await assert.rejects(bed.processor.process(task), failsWith('checksum_mismatch'))
+      }
+      const signal = new AbortController().signal
+      return await bed.processor.process({ record: { ...stored, upload }, token: 1, signal, onProgress: () => {} })
+    }
+    await assert.rejects(process(`sha256:${'0'.repeat(64)}`), failsWith('checksum_mismatch'))
     assert.deepEqual(await leftovers(), [])
-    for await (const { ref } of bed.objects.list('processed', `${record.media_id}/`))
+    for await (const { ref } of bed.objects.list('processed', `${stored.media_id}/`))
       assert.fail(`${ref.key} was stored`)
+    const right = `sha256:${hash.digest('hex')}`
+    assert.equal((await process(right)).checksum, right)
   })
 
   test('does several at a time, each picture in a process of its own', async () => {
