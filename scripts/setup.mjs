@@ -6,8 +6,11 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const forTests = process.argv.includes('--test')
+const forBrowser = process.argv.includes('--browser')
+const forTests = forBrowser || process.argv.includes('--test')
 const oldestNode = 24
+// As acceptance/browser/browser.ts looks for them.
+const browsers = [process.env.CHROMIUM_PATH ?? 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
 installPackages()
 checkRuntime()
@@ -46,6 +49,7 @@ function installTools() {
     if (process.platform === 'linux' && !runs('strace', ['-V'])) missing.push('strace')
     if (!runs('curl', ['--version'])) missing.push('curl')
     if (!runs('openssl', ['version'])) missing.push('openssl')
+    if (forBrowser && !browsers.some((name) => runs(name, ['--version']))) missing.push('chromium')
   }
   if (missing.length === 0) return
   if (installed(missing)) return
