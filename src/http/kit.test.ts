@@ -41,12 +41,13 @@ export async function until(holds: () => boolean): Promise<void> {
 /** @param change what a test wants otherwise; `env` is the environment that the settings are read from. */
 export async function openKit(change: Partial<AppDeps> & { env?: Record<string, string> } = {}) {
   const { env = {}, ...deps } = change
+  const { clock = systemClock } = deps
   const folder = await mkdtemp(join(tmpdir(), 'http-'))
-  const clock = systemClock
   const store = await openStore({ path: join(folder, 'media.sqlite') })
   const metadata = await openMetadata(parseSettings(metadataSettings, {}), { store })
   const queue = await openQueue(parseSettings(queueSettings, {}), { store, clock })
-  const objects = await openFilesystemObjects({ root: join(folder, 'objects'), clock })
+  const presign = { baseUrl: () => url, secret: systemChance.secret(32) }
+  const objects = await openFilesystemObjects({ root: join(folder, 'objects'), clock, presign })
   const settings = parseSettings(httpSettings, env)
   const live = openLive({ metadata, clock, log: silentLog, interval: 20 })
   let url = 'http://127.0.0.1:8080'

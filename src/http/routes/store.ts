@@ -1,3 +1,4 @@
+import type { FastifyRequest } from 'fastify'
 import { MediaError } from '../../media/errors.ts'
 import type { ObjectStore, PresignedDoor, PresignedPart } from '../../objects/port.ts'
 import { wholeOf } from '../../uploads/chunks.ts'
@@ -12,9 +13,6 @@ declare module 'fastify' {
   }
 }
 
-/** Where the store takes parts, below the service's own address. */
-const base = '/store'
-
 /**
  * The addresses that an object store without a server of its own has signed. The signature is the credential, so any
  * page may send to them, and no identity is asked.
@@ -24,14 +22,14 @@ export function storeRoutes(app: App, store: Pick<ObjectStore, 'putPart'> & Pick
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', (_request, body, done) => done(null, body))
   app.decorateRequest('part')
-  const common = { url: `${base}/:bucket/*`, schema: { hide: true }, config: { signed: true } }
+  const common = { url: '/store/:bucket/*', schema: { hide: true }, config: { signed: true } }
 
   app.route({
     ...common,
     method: 'PUT',
     onRequest: async (request, reply) => {
       reply.headers(openCorsHeaders)
-      request.part = admit(store, request.url)
+      request.part = admit(store, request)
       checkLength(lengthOf(request), request.part)
     },
     handler: async (request, reply) => {
@@ -54,17 +52,10 @@ export function storeRoutes(app: App, store: Pick<ObjectStore, 'putPart'> & Pick
 }
 
 /** @throws MediaError `bad_signature` */
-function admit(store: Pick<PresignedDoor, 'admitPart'>, url: string): PresignedPart {
-  const mark = url.indexOf('?')
-  const query = new URLSearchParams(mark < 0 ? '' : url.slice(mark))
-  const encoded = url.slice(base.length, mark < 0 ? undefined : mark)
-  let path: string
-  try {
-    path = decodeURIComponent(encoded)
-  } catch (cause) {
-    throw new MediaError('bad_signature', 'an address that is no UTF-8', { cause })
-  }
-  return store.admitPart({ path, query })
+function admit(store: Pick<PresignedDoor, 'admitPart'>, { params, url }: FastifyRequest): PresignedPart {
+  const { bucket, '*': key } = params as { bucket: string; '*': string }
+  const query = new URLSearchParams(url.split('?').slice(1).join('?'))
+  return store.admitPart({ path: `/${bucket}/${key}`, query })
 }
 
 /** @throws MediaError `length_required`, `size_mismatch` */
