@@ -7,11 +7,12 @@ import { join } from 'node:path'
 const main = join(import.meta.dirname, '../src/main.ts')
 
 /** As in the script `start`. */
-const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=2']
+const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1']
 
 /** A running service, of which a test knows only the address. */
 export interface Target {
   url: string
+  pid: number
   /** What it has said so far: banner and log. */
   said: () => string
   /** Ends it as an operator would (SIGTERM); resolves with its exit code when it is over. */
@@ -48,6 +49,7 @@ export async function startTarget({ role, dataDir, env = {} }: TargetOptions = {
   const { url, said } = await listening(child)
   return {
     url,
+    pid: child.pid ?? 0,
     said,
     stop: async () => {
       child.kill('SIGTERM')
@@ -64,7 +66,7 @@ export async function startTarget({ role, dataDir, env = {} }: TargetOptions = {
 export async function openTarget(options: TargetOptions = {}): Promise<Target> {
   const { BASE_URL } = process.env
   if (!BASE_URL) return await startTarget(options)
-  return { url: BASE_URL.replace(/\/$/, ''), said: () => '', stop: async () => 0, kill: async () => {} }
+  return { url: BASE_URL.replace(/\/$/, ''), pid: 0, said: () => '', stop: async () => 0, kill: async () => {} }
 }
 
 async function listening(child: ChildProcess): Promise<{ url: string; said: () => string }> {

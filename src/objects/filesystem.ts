@@ -41,7 +41,7 @@ export interface FilesystemOptions {
  * An object is there when both are there and agree in size. Uploads grow in `{root}/.staging`, emptied at start.
  * Needs: one filesystem with atomic rename, and a disk that keeps what it has synced (fsync, also of folders); it does
  * about five syncs an object. Back it up by copying the folder.
- * Memory: at most 32 MiB of large buffers, 64 KiB more for each further upload; two hash threads.
+ * Memory: at most 16 MiB of large buffers, 64 KiB more for each further upload; two hash threads.
  * Cannot promise: more than one process or machine; a key that is also another key's folder (`a` and `a/b`);
  * listings of a folder with millions of entries in flat memory. Names that differ in case only need a filesystem that
  * tells them apart.

@@ -30,7 +30,7 @@ export interface ReceiveOptions extends StageOptions, Given {
 const nothing: Bytes = new Uint8Array()
 
 /**
- * Receives a stream into a new file: gathered to 1 MiB, written and hashed at the same time, pulled no faster than that.
+ * Receives a stream into a new file: gathered to 256 KiB, written and hashed at the same time, pulled no faster than that.
  * Whatever ends it early leaves no file behind.
  */
 export async function receive({ path, ...options }: ReceiveOptions): Promise<ReceivedFile> {
