@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { MediaError } from '../media/errors.ts'
-import { bucket, etagOfPieces, hasCode, kib, mib, pieces, put, type Suite } from './conformance-kit.ts'
-import type { UploadRef } from './port.ts'
+import { bucket, etagOfPieces, hasCode, kib, mib, type Opened, pieces, put, type Suite } from './conformance-kit.ts'
+import type { ObjectStore, UploadRef } from './port.ts'
 
 const partSize = 5 * mib
 
@@ -122,6 +122,8 @@ export function describeAppending(suite: Suite): void {
   })
 }
 
+type Reopened = { store: ObjectStore; opened: Pick<Opened, 'reopen'> }
+
 interface Cuts {
   bytes: Uint8Array
   /** Where an append ends, and whether its source breaks there. */
@@ -131,7 +133,7 @@ interface Cuts {
 }
 
 /** Appends bytes in pieces, asking each time how far it came, and completes. */
-export async function appendInCuts(suite: Suite, upload: UploadRef, { bytes, cuts, piece }: Cuts): Promise<void> {
+export async function appendInCuts(suite: Reopened, upload: UploadRef, { bytes, cuts, piece }: Cuts): Promise<void> {
   const ends = [...cuts, { at: bytes.length, broken: false }].sort((a, b) => a.at - b.at)
   for (const { at, broken } of ends) {
     const { offset } = await suite.store.heldOf(upload)
