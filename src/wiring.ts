@@ -36,6 +36,7 @@ import { openIdempotency } from './uploads/idempotency.ts'
 import { openIntake } from './uploads/intake.ts'
 import { openPending } from './uploads/pending.ts'
 import { openRawDoor } from './uploads/raw.ts'
+import { openResumable } from './uploads/resumable.ts'
 import { startSweeper } from './worker/sweeper.ts'
 import { startWorker } from './worker/worker.ts'
 
@@ -201,12 +202,15 @@ async function openDoors(site: Site, ports: Ports) {
   const shared = { ...site, ...ports, tempBucket: config.objects.tempBucket }
   const intake = openIntake({ ...shared, formLimit })
   const pending = openPending({ ...shared, maxBytes, expirySeconds })
+  const resumable = openResumable({ ...shared, pending, maxBytes })
+  site.closers.add('resumable uploads', resumable.close)
   const direct = canPresign(objects) ? openDirectDoor({ ...site, pending, objects }) : undefined
   return {
     formDoor: openFormDoor({ intake, formLimit, log }),
     formLimit,
     rawDoor: openRawDoor({ intake, maxBytes }),
     idempotency: openIdempotency(shared),
+    resumable,
     direct,
     companion: direct && openCompanionDoor({ ...shared, pending, direct, maxBytes }),
     uploadTokens: openUploadTokens({ key: await openUploadKey(site), clock }),

@@ -20,6 +20,7 @@ import { homeRoutes } from './routes/home.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { rawRoutes } from './routes/raw.ts'
 import { storeRoutes } from './routes/store.ts'
+import { tusRoutes } from './routes/tus.ts'
 import { uploadRoutes } from './routes/upload.ts'
 import { endSessions } from './sessions.ts'
 import { readTls } from './tls.ts'
@@ -73,6 +74,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     if (companion) companionRoutes(api, { ...deps, companion })
     await api.register(async (uploads: App) => await uploadRoutes(uploads, deps))
     await api.register(async (uploads: App) => rawRoutes(uploads, deps))
+    await api.register(async (uploads: App) => tusRoutes(uploads, deps))
   })
   if (companion) {
     await app.register(async (token: App) => companionTokenRoutes(token, { ...deps, companion }))

@@ -12,6 +12,7 @@ import type { DirectDoor } from '../uploads/direct.ts'
 import type { FormDoor } from '../uploads/form.ts'
 import type { Idempotency } from '../uploads/idempotency.ts'
 import type { RawDoor } from '../uploads/raw.ts'
+import type { Resumable } from '../uploads/resumable.ts'
 import type { HttpSettings } from './settings.ts'
 import type { UploadTokens } from './upload-tokens.ts'
 
@@ -26,6 +27,7 @@ export interface AppDeps {
   formLimit: number
   rawDoor: RawDoor
   idempotency: Idempotency
+  resumable: Resumable
   /** Absent when the store signs no addresses. */
   direct?: DirectDoor | undefined
   /** The same for Uppy, in its words. */

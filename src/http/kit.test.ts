@@ -22,6 +22,7 @@ import { openIdempotency } from '../uploads/idempotency.ts'
 import { openIntake } from '../uploads/intake.ts'
 import { openPending } from '../uploads/pending.ts'
 import { openRawDoor } from '../uploads/raw.ts'
+import { openResumable } from '../uploads/resumable.ts'
 import { type AppDeps, buildApp } from './app.ts'
 import { httpSettings } from './settings.ts'
 import { openUploadTokens } from './upload-tokens.ts'
@@ -67,6 +68,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     formLimit: limits.formLimit,
     rawDoor: openRawDoor({ intake, maxBytes: limits.maxBytes }),
     idempotency: openIdempotency({ metadata, clock }),
+    resumable: openResumable({ ...ports, ...limits, pending }),
     direct,
     companion: direct && openCompanionDoor({ ...ports, ...limits, pending, direct }),
     uploadTokens: openUploadTokens({ key: systemChance.secret(32), clock }),

@@ -1,0 +1,231 @@
+import type { FastifyReply, FastifyRequest } from 'fastify'
+import { codeOf, MediaError } from '../../media/errors.ts'
+import { wholeOf } from '../../uploads/chunks.ts'
+import type { Resumable, Standing } from '../../uploads/resumable.ts'
+import {
+  complete,
+  completeSaid,
+  draftVersionOf,
+  limitsOf,
+  offsetSaid,
+  sizeSaid,
+  wordsOf,
+} from '../../uploads/resumable-draft.ts'
+import { lengthOf } from '../bodies.ts'
+import type { AppDeps } from '../deps.ts'
+import { problemOf } from '../errors.ts'
+import { answerOnce } from '../idempotency.ts'
+import { sendInterim } from '../interim.ts'
+import { wireOf } from '../projection.ts'
+import { sendProblem } from '../refusals.ts'
+
+/** The IETF's resumable uploads, rule by rule; which draft, and its words, are in `uploads/resumable-draft.ts`. */
+export interface DraftDoor {
+  create(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
+  head(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
+  append(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
+  cancel(request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply>
+}
+
+export type DraftDeps = Pick<AppDeps, 'clock' | 'idempotency' | 'library' | 'publicUrl'> & {
+  resumable: Resumable
+  urlOf: (media_id: string) => string
+}
+
+/** Milliseconds between two interim answers that tell how far an upload is. */
+const progressTime = 5_000
+const problemTypes = 'https://iana.org/assignments/http-problem-types'
+
+export function openDraftDoor(deps: DraftDeps): DraftDoor {
+  const { resumable, urlOf, clock } = deps
+  const { maxBytes } = resumable
+
+  function limitsNow({ details, complete }: Standing): string {
+    if (complete) return limitsOf({ maxBytes })
+    return limitsOf({ maxBytes, left: Math.max(0, Math.floor((Date.parse(details.expires_at) - clock.now()) / 1_000)) })
+  }
+
+  function describe(reply: FastifyReply, standing: Standing): void {
+    reply.header('upload-offset', standing.offset).header('upload-limit', limitsNow(standing))
+  }
+
+  /** "While the request content is being received, the server MAY send […] 104 […] and the Upload-Offset header field". */
+  function tellProgress(request: FastifyRequest, reply: FastifyReply, standing: Standing): () => void {
+    const version = draftVersionOf(request.headers)
+    const over = new AbortController()
+    const tell = async () => {
+      for (let told = standing.offset; ; ) {
+        await clock.sleep(progressTime, over.signal)
+        const held = await resumable.heldBytes(standing)
+        if (held > told) interim(reply, { version, 'upload-offset': String(held) })
+        told = held
+      }
+    }
+    if (version !== null) tell().catch(() => {})
+    return () => over.abort()
+  }
+
+  async function receive(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    given: { standing: Standing; turn: AbortSignal },
+  ) {
+    const { standing, turn } = given
+    const stop = tellProgress(request, reply, standing)
+    try {
+      return await resumable.append(standing, {
+        source: wholeOf(request.raw),
+        signal: turn,
+        last: completeSaid(request.headers),
+      })
+    } finally {
+      stop()
+    }
+  }
+
+  /** What the door answers when a media is made, however many requests it took. */
+  async function sendMedia(request: FastifyRequest, reply: FastifyReply, standing: Standing, status: number) {
+    const { record } = standing
+    const fresh = record.status === 'uploaded'
+    const view = fresh ? { record, progress: 0 } : await deps.library.get(request.caller.user_id, record.media_id)
+    describe(reply, standing)
+    reply.header('upload-complete', complete(true)).header('media-id', record.media_id)
+    return await reply.code(status).send(wireOf(view, deps.publicUrl()))
+  }
+
+  /** "Any response, successful or not, MUST then include the Upload-Complete header field with a false value." */
+  async function sendMore(reply: FastifyReply, standing: Standing, status: number) {
+    describe(reply, standing)
+    return await reply.code(status).header('upload-complete', complete(false)).send()
+  }
+
+  async function begin(request: FastifyRequest, reply: FastifyReply): Promise<string> {
+    const { headers, caller } = request
+    const said = { ...wordsOf(headers, queryOf(request)), file_size: sizeSaid(headers, 0), user_id: caller.user_id }
+    const { value } = await answerOnce(
+      deps.idempotency,
+      { request, reply, route: 'resumable uploads' },
+      async (keyed) => await resumable.begin({ ...said, keyed }),
+    )
+    return value.media_id
+  }
+
+  return {
+    create: async (request, reply) => {
+      const { headers, caller } = request
+      const last = completeSaid(headers)
+      reply.header('upload-complete', complete(false))
+      const media_id = await begin(request, reply)
+      return await resumable.inTurn(media_id, async (turn) => {
+        const standing = await resumable.standing(caller.user_id, media_id)
+        const location = urlOf(media_id)
+        reply.header('location', location).header('media-id', media_id)
+        if (standing.complete) return await sendMedia(request, reply, standing, 201)
+        // "it SHOULD announce the upload resource by sending an interim response […] and the Location header field"
+        interim(reply, { version: draftVersionOf(headers), location, 'upload-limit': limitsNow(standing) })
+        if (standing.offset > 0) return sendMismatch(request, reply, standing, 0)
+        const further = await receive(request, reply, { standing, turn })
+        return last ? await sendMedia(request, reply, further, 201) : await sendMore(reply, further, 201)
+      })
+    },
+
+    head: async (request, reply) => {
+      const { media_id } = request.params as { media_id: string }
+      const standing = await resumable.inTurn(
+        media_id,
+        async () => await resumable.standing(request.caller.user_id, media_id),
+      )
+      describe(reply, standing)
+      if (standing.size !== null) reply.header('upload-length', standing.size)
+      if (standing.complete) reply.header('media-id', media_id)
+      return await reply.code(204).header('upload-complete', complete(standing.complete)).send()
+    },
+
+    append: async (request, reply) => {
+      const { headers, caller } = request
+      const { media_id } = request.params as { media_id: string }
+      reply.header('upload-complete', complete(false))
+      checkType(request)
+      const last = completeSaid(headers)
+      const offset = offsetSaid(headers)
+      return await resumable.inTurn(media_id, async (turn) => {
+        const standing = await resumable.standing(caller.user_id, media_id)
+        if (offset !== standing.offset) return sendMismatch(request, reply, standing, offset)
+        if (standing.complete) return await answerComplete(request, reply, standing)
+        const sized = await withSize(standing, sizeSaid(headers, offset))
+        const further = await receive(request, reply, { standing: sized, turn })
+        return last ? await sendMedia(request, reply, further, 200) : await sendMore(reply, further, 204)
+      })
+    },
+
+    /** "the server SHOULD deactivate the upload resource and MUST respond with a 204 (No Content) status code" */
+    cancel: async (request, reply) => {
+      const { media_id } = request.params as { media_id: string }
+      await resumable.inTurn(media_id, async () => await resumable.abort(request.caller.user_id, media_id))
+      return await reply.code(204).send()
+    },
+  }
+
+  async function withSize(standing: Standing, size: number | null): Promise<Standing> {
+    if (size === null || size === standing.size) return standing
+    if (standing.size !== null) throw new MediaError('size_mismatch', `${standing.size} bytes, and now ${size}`)
+    return await resumable.declareSize(standing, size)
+  }
+
+  /**
+   * "If the upload is already complete […], the server MUST NOT modify the upload resource and MUST reject the request."
+   * One that adds nothing is the last one again, whose answer was lost.
+   */
+  async function answerComplete(request: FastifyRequest, reply: FastifyReply, standing: Standing) {
+    const empty = lengthOf(request) === 0 || request.raw.readableEnded
+    if (empty && completeSaid(request.headers)) return await sendMedia(request, reply, standing, 200)
+    reply.header('upload-complete', complete(true))
+    const error = new MediaError('wrong_state', 'a complete upload', { detail: 'The upload is complete.' })
+    return sendProblem(reply, {
+      ...problemOf(error, request.id),
+      ...{ type: `${problemTypes}#completed-upload`, title: 'upload is already completed', status: 400 },
+    })
+  }
+}
+
+/** "[…] MUST NOT send a 104 […] when the interop version […] is missing or mismatching", and MUST say its own. */
+function interim(
+  reply: FastifyReply,
+  { version, ...headers }: { version: string | null } & Record<string, string | null>,
+) {
+  if (version === null) return
+  sendInterim(reply.raw, { 'upload-draft-interop-version': version, ...(headers as Record<string, string>) })
+}
+
+/** "the upload resource MUST reject the request with a 409 […]. The response MUST include the correct offset". */
+function sendMismatch(request: FastifyRequest, reply: FastifyReply, { offset }: Standing, provided: number) {
+  const error = new MediaError('wrong_offset', `an append at ${provided}, ${offset} bytes are held`)
+  reply.header('upload-offset', offset)
+  return sendProblem(reply, {
+    ...problemOf(error, request.id),
+    ...{ type: `${problemTypes}#mismatching-upload-offset`, 'expected-offset': offset, 'provided-offset': provided },
+  })
+}
+
+/** "by sending a PATCH request with the application/partial-upload media type", which drafts before 04 do not know. */
+function checkType({ headers }: FastifyRequest): void {
+  const type = headers['content-type']?.split(';')[0]?.trim().toLowerCase()
+  if (type === 'application/partial-upload' || draftVersionOf(headers) === '5') return
+  throw new MediaError('unsupported_media', `an append as ${type}`, {
+    detail: 'The bytes that an upload goes on with are sent as application/partial-upload.',
+  })
+}
+
+function queryOf({ query }: FastifyRequest): { title?: string; filename?: string } {
+  const given = query as Record<string, unknown>
+  const words = ['title', 'filename'].flatMap((name) => (typeof given[name] === 'string' ? [[name, given[name]]] : []))
+  return Object.fromEntries(words)
+}
+
+/** Refusals of the draft's own types. */
+export function problemOfDraft(error: unknown, request_id: string) {
+  const problem = problemOf(error, request_id)
+  if (codeOf(error) !== 'size_mismatch') return problem
+  // "Inconsistent Upload Length Values", named by drafts from 06 on.
+  return { ...problem, type: `${problemTypes}#inconsistent-upload-length`, status: 400 }
+}
