@@ -6,8 +6,19 @@ export interface Judge {
   ask(method: string, path: string, init?: Omit<RequestInit, 'method'>): Promise<Answer>
   /** `GET /api/media 200` for each promise that has been seen kept. */
   seen: ReadonlySet<string>
-  /** All promises but those of refusals. */
-  promised: readonly string[]
+  /** Successes that a suite is to see kept and has not. */
+  unseen(suite: Suite): string[]
+}
+
+/** Which suite sees that a success comes as promised. */
+export type Suite = 'journey' | 'direct' | 'companion' | 'resumable'
+
+/** A promise that is nobody else's is the journey's. */
+function suiteOf(promise: string): Suite {
+  if (/ \/(s3|companion)\/| \/api\/media\/upload\/token /.test(promise)) return 'companion'
+  if (promise.includes(' /api/media/upload/tus')) return 'resumable'
+  if (/ \/api\/media\/upload\/|^PUT /.test(promise)) return 'direct'
+  return 'journey'
 }
 
 export interface Answer {
@@ -33,15 +44,16 @@ export async function openJudge(url: string, headers: Record<string, string> = {
   const document = (await (await fetch(`${url}/openapi.json`)).json()) as Document
   assert.match(document.openapi, /^3\.1\./)
   const seen = new Set<string>()
+  const promised = Object.entries(document.paths).flatMap(([path, operations]) =>
+    Object.entries(operations).flatMap(([method, { responses }]) =>
+      Object.keys(responses)
+        .filter((status) => Number(status) < 400)
+        .map((status) => `${method.toUpperCase()} ${path} ${status}`),
+    ),
+  )
   return {
     seen,
-    promised: Object.entries(document.paths).flatMap(([path, operations]) =>
-      Object.entries(operations).flatMap(([method, { responses }]) =>
-        Object.keys(responses)
-          .filter((status) => Number(status) < 400)
-          .map((status) => `${method.toUpperCase()} ${path} ${status}`),
-      ),
-    ),
+    unseen: (suite) => promised.filter((promise) => suiteOf(promise) === suite && !seen.has(promise)),
     async ask(method, path, init = {}) {
       const all = { ...headers, ...(init.headers as Record<string, string> | undefined) }
       const response = await fetch(url + path, { redirect: 'manual', ...init, method, headers: all })
