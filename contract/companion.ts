@@ -17,6 +17,47 @@ export const CompanionUpload = Type.Object({
 })
 export type CompanionUpload = Static<typeof CompanionUpload>
 
+const MediaId = Type.String({ format: 'uuid', description: 'The media_id.' })
+const PartUrl = Type.String({ format: 'uri', description: 'Takes the bytes of the part by PUT, and answers its ETag.' })
+const Seconds = Type.Integer({ minimum: 1, description: 'Seconds that the address is good for.' })
+
+export const CompanionFormAnswer = Type.Object(
+  {
+    method: Type.Literal('POST'),
+    url: Type.String({ format: 'uri', description: 'Takes one form, whose last field is `file`.' }),
+    fields: Type.Object({ key: MediaId, title: Type.String() }, { additionalProperties: false }),
+    expires: Seconds,
+  },
+  { title: 'CompanionFormAnswer', additionalProperties: false },
+)
+
+export const CompanionUploadAnswer = Type.Object(
+  { key: MediaId, uploadId: MediaId },
+  { title: 'CompanionUploadAnswer', additionalProperties: false },
+)
+
+export const CompanionPartAnswer = Type.Object(
+  { url: PartUrl, expires: Seconds },
+  { title: 'CompanionPartAnswer', additionalProperties: false },
+)
+
+export const CompanionParts = Type.Array(
+  Type.Object(
+    { PartNumber: Type.Integer(), Size: Type.Integer({ description: 'Bytes.' }), ETag: Type.String() },
+    { additionalProperties: false },
+  ),
+  { description: 'What the store holds, by number. Of a complete upload each part has the ETag of the whole.' },
+)
+
+export const CompanionCompleteAnswer = Type.Object(
+  {
+    location: Type.String({ format: 'uri', description: 'Of the record.' }),
+    bucket: Type.String(),
+    key: MediaId,
+  },
+  { title: 'CompanionCompleteAnswer', additionalProperties: false },
+)
+
 export const CompanionUploadParams = Type.Object({ uploadId: Type.String({ format: 'uuid' }) })
 
 export const CompanionPartParams = Type.Object({

@@ -41,7 +41,7 @@ function finish(collected: object, secured: boolean): object {
   document.paths = nameSchemas(document.paths, schemas) as typeof document.paths
   if (secured) {
     for (const [path, operations] of Object.entries(document.paths)) {
-      if (!path.startsWith('/api/')) continue
+      if (!/^\/(api|s3)\//.test(path)) continue
       for (const operation of Object.values(operations)) (operation as Json).security = [{ bearer: [] }]
     }
   }

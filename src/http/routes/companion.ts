@@ -1,17 +1,24 @@
 import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import {
   CompanionComplete,
+  CompanionCompleteAnswer,
   CompanionForm,
+  CompanionFormAnswer,
+  CompanionPartAnswer,
   CompanionPartParams,
+  CompanionParts,
   CompanionUpload,
+  CompanionUploadAnswer,
   CompanionUploadParams,
   UploadToken,
 } from '../../../contract/companion.ts'
 import { partLimit } from '../../../contract/upload.ts'
+import { parseS3Url } from '../../media/locations.ts'
 import { type CompanionDoor, titleSaid } from '../../uploads/companion.ts'
 import { mediaIdOf } from '../../uploads/idempotency.ts'
 import type { App, AppDeps } from '../deps.ts'
-import { answerOnce } from '../idempotency.ts'
+import { answerOnce, idempotencyCodes } from '../idempotency.ts'
 import { assertLive, refused, type UploadTokens } from '../upload-tokens.ts'
 import { refusals } from './schemas.ts'
 import { formRoute, takeForms } from './upload.ts'
@@ -90,23 +97,24 @@ export function companionFormRoutes(app: App, deps: Deps): void {
 
 function companionPaths(app: App, prefix: string, deps: Deps): void {
   const { companion, publicUrl } = deps
-  const hidden = { hide: true }
+  // Below a token they are the same.
+  const about = { tags: ['uploads'], hide: prefix !== '/s3' }
 
   app.get(
     `${prefix}/params`,
-    { exposeHeadRoute: false, schema: { ...hidden, querystring: CompanionForm } },
+    { exposeHeadRoute: false, schema: { ...about, ...schemas.params } },
     async ({ caller, query }) => {
       const { user_id } = caller
-      const metadata = metadataIn(query)
-      const title = titleSaid({ filename: query.filename, metadata })
+      const title = titleSaid({ filename: query.filename, metadata: metadataIn(query) })
       const form = deps.chance.uuid()
       const { token, expires } = deps.uploadTokens.issueForm(user_id, form)
       const key = mediaIdOf({ user_id, route: formScope, key: form }, 0)
-      return { method: 'POST', url: `${publicUrl()}/api/media?upload_token=${token}`, fields: { key, title }, expires }
+      const url = `${publicUrl()}/api/media?upload_token=${token}`
+      return { method: 'POST' as const, url, fields: { key, title }, expires }
     },
   )
 
-  app.post(`${prefix}/multipart`, { schema: { ...hidden, body: CompanionUpload } }, async (request, reply) => {
+  app.post(`${prefix}/multipart`, { schema: { ...about, ...schemas.create } }, async (request, reply) => {
     const { filename, type, metadata = {} } = request.body
     const said = { filename, type: type || null, metadata }
     const { value } = await answerOnce(deps.idempotency, { request, reply, route: 'companion' }, async (keyed) =>
@@ -115,37 +123,89 @@ function companionPaths(app: App, prefix: string, deps: Deps): void {
     return { key: value.media_id, uploadId: value.media_id }
   })
 
-  const upload = { schema: { ...hidden, params: CompanionUploadParams } }
-
-  app.get(`${prefix}/multipart/:uploadId`, { exposeHeadRoute: false, ...upload }, async ({ caller, params }) => {
-    const parts = await companion.list(caller.user_id, params.uploadId)
-    return parts.map(({ part_number, size, etag }) => ({ PartNumber: part_number, Size: size, ETag: `"${etag}"` }))
-  })
+  app.get(
+    `${prefix}/multipart/:uploadId`,
+    { exposeHeadRoute: false, schema: { ...about, ...schemas.list } },
+    async ({ caller, params }) => {
+      const parts = await companion.list(caller.user_id, params.uploadId)
+      return parts.map(({ part_number, size, etag }) => ({ PartNumber: part_number, Size: size, ETag: `"${etag}"` }))
+    },
+  )
 
   app.get(
     `${prefix}/multipart/:uploadId/:partNumber`,
-    { exposeHeadRoute: false, schema: { ...hidden, params: CompanionPartParams } },
-    async ({ caller, params }) => {
-      const { url, expires } = await companion.sign(caller.user_id, params.uploadId, params.partNumber)
-      return { url, expires }
-    },
+    { exposeHeadRoute: false, schema: { ...about, ...schemas.sign } },
+    async ({ caller, params }) => await companion.sign(caller.user_id, params.uploadId, params.partNumber),
   )
 
   app.post(
     `${prefix}/multipart/:uploadId/complete`,
-    { bodyLimit: partsLimit, schema: { ...upload.schema, body: CompanionComplete } },
+    { bodyLimit: partsLimit, schema: { ...about, ...schemas.complete } },
     async ({ body, caller, params }) => {
       const parts = body.parts.map(({ PartNumber, ETag }) => ({ part_number: PartNumber, etag: ETag }))
       const { media_id, upload } = await companion.complete(caller.user_id, params.uploadId, parts)
-      const bucket = upload && new URL(upload.s3_url).host
+      const bucket = upload ? parseS3Url(upload.s3_url).bucket : ''
       return { location: `${publicUrl()}/api/media/${media_id}`, bucket, key: media_id }
     },
   )
 
-  app.delete(`${prefix}/multipart/:uploadId`, upload, async ({ caller, params }) => {
-    await companion.abort(caller.user_id, params.uploadId)
-    return {}
-  })
+  app.delete(
+    `${prefix}/multipart/:uploadId`,
+    { schema: { ...about, ...schemas.abort } },
+    async ({ caller, params }) => {
+      await companion.abort(caller.user_id, params.uploadId)
+      return {}
+    },
+  )
+}
+
+const missing = ['unauthenticated', 'not_found'] as const
+const broken = ['malformed_request', 'invalid_request', 'unsupported_media', 'too_large', 'storage_full'] as const
+
+const schemas = {
+  params: {
+    operationId: 'companionForm',
+    summary: 'Uppy’s companion: where a small file is posted',
+    querystring: CompanionForm,
+    response: { 200: CompanionFormAnswer, ...refusals('unauthenticated', 'invalid_request', 'title_missing') },
+  },
+  create: {
+    operationId: 'companionCreate',
+    summary: 'Uppy’s companion: begin an upload in parts',
+    body: CompanionUpload,
+    response: {
+      200: CompanionUploadAnswer,
+      ...refusals('unauthenticated', 'title_missing', ...broken, ...idempotencyCodes),
+    },
+  },
+  list: {
+    operationId: 'companionList',
+    summary: 'Uppy’s companion: the parts that are stored',
+    params: CompanionUploadParams,
+    response: { 200: CompanionParts, ...refusals(...missing) },
+  },
+  sign: {
+    operationId: 'companionSign',
+    summary: 'Uppy’s companion: where a part is put',
+    params: CompanionPartParams,
+    response: { 200: CompanionPartAnswer, ...refusals(...missing, 'wrong_state', 'too_large') },
+  },
+  complete: {
+    operationId: 'companionComplete',
+    summary: 'Uppy’s companion: make a media of the parts',
+    params: CompanionUploadParams,
+    body: CompanionComplete,
+    response: {
+      200: CompanionCompleteAnswer,
+      ...refusals(...missing, 'wrong_state', 'conflict', 'invalid_parts', 'size_mismatch', ...broken),
+    },
+  },
+  abort: {
+    operationId: 'companionAbort',
+    summary: 'Uppy’s companion: give an upload up',
+    params: CompanionUploadParams,
+    response: { 200: Type.Object({}), ...refusals(...missing, 'wrong_state', 'conflict', 'storage_full') },
+  },
 }
 
 /** What the page tells of the file: `metadata[title]=…`. */
