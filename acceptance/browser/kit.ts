@@ -72,6 +72,13 @@ export function listen(page: Page): Sent[] {
   return sent
 }
 
+/** Lets the page send so many bytes a second, at most. */
+export async function throttle(page: Page, uploadThroughput: number): Promise<void> {
+  const devtools = await page.context().newCDPSession(page)
+  const conditions = { offline: false, latency: 0, downloadThroughput: -1, uploadThroughput }
+  await devtools.send('Network.emulateNetworkConditions', conditions)
+}
+
 /** Bytes of all files below a folder. */
 export async function bytesBelow(folder: string): Promise<number> {
   const names = await readdir(folder, { recursive: true }).catch(() => [])
