@@ -131,7 +131,7 @@ async function signParts(
   { details, upload }: Found,
   part_numbers: readonly number[],
 ): Promise<SignedPart[]> {
-  const left = Math.floor((Date.parse(details.expires_at) - clock.now()) / 1_000)
+  const left = Math.ceil((Date.parse(details.expires_at) - clock.now()) / 1_000)
   if (left < 1) throw new MediaError('not_found', `upload ${upload.upload_id} has expired`)
   const expires_in = Math.min(urlSeconds, left)
   const count = countOf(details) ?? partLimit
