@@ -58,6 +58,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
   const intake = openIntake({ ...ports, ...limits })
   const pending = openPending({ ...ports, ...limits })
 
+  const resumable = openResumable({ ...ports, ...limits, pending })
   const direct = canPresign(objects) ? openDirectDoor({ pending, objects, clock }) : undefined
 
   const app = await buildApp({
@@ -68,7 +69,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     formLimit: limits.formLimit,
     rawDoor: openRawDoor({ intake, maxBytes: limits.maxBytes }),
     idempotency: openIdempotency({ metadata, clock }),
-    resumable: openResumable({ ...ports, ...limits, pending }),
+    resumable,
     direct,
     companion: direct && openCompanionDoor({ ...ports, ...limits, pending, direct }),
     uploadTokens: openUploadTokens({ key: systemChance.secret(32), clock }),
@@ -113,6 +114,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     live,
     intake,
     pending,
+    resumable,
     clock,
     folder,
     addMedia,
@@ -126,6 +128,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     async [Symbol.asyncDispose]() {
       live.close()
       await app.close()
+      await resumable.close()
       await Promise.all([metadata.close(), queue.close(), objects.close()])
       await store.close()
       await rm(folder, { recursive: true, force: true })

@@ -10,7 +10,9 @@ const waitingLimit = 8
  */
 export async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {
   const waiting: Uint8Array[] = []
-  const state: { over: boolean; error?: Error; wake?: () => void } = { over: false }
+  // What has gone away before it is read tells nobody any more.
+  const gone = stream.destroyed || stream.readableEnded
+  const state: { over: boolean; error?: Error; wake?: () => void } = { over: gone }
   const onEnd = (error?: Error) => {
     if (error && !state.over) state.error = error
     state.over = true
