@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { SignJWT } from 'jose'
 import type { Browser, Page } from 'playwright-core'
+import { openProxy } from '../../client/src/proxy.test.ts'
 import { startTarget, type Target } from '../target.ts'
 import { openBrowser, openPages, type Pages } from './browser.ts'
 import { assertProcessed, bytesBelow, type Given, listen, makeFile, type Sent, until } from './kit.ts'
@@ -145,6 +146,57 @@ describe('an unmodified @uppy/aws-s3', () => {
     await until(async () => (await bytesBelow(objects)) < before + mebi)
     assert.equal((await fetch(`${target.url}/s3/multipart/${media_id}`)).status, 404)
     await page.close()
+  })
+
+  describe('over a network that loses answers', () => {
+    let proxy: Awaited<ReturnType<typeof openProxy>>
+    let behind: Target
+    before(async () => {
+      proxy = await openProxy()
+      behind = await startTarget({ env: { CORS_ORIGINS: pages.origin, PUBLIC_URL: proxy.url } })
+      proxy.lead(behind.url)
+    })
+    after(async () => {
+      await behind?.stop()
+      await proxy?.close()
+    })
+    const loseFirst = (ending: RegExp) => {
+      let lost = false
+      proxy.breakBy(({ method, path }) => {
+        if (lost || method !== 'POST' || !ending.test(path)) return undefined
+        lost = true
+        return { loseAnswer: true }
+      })
+    }
+    const listed = async () => ((await (await fetch(`${behind.url}/api/media`)).json()) as { items: object[] }).items
+
+    test('a form that Uppy posts again by itself is one media', async () => {
+      loseFirst(/^\/api\/media$/)
+      const { page, sent } = await open({ endpoint: proxy.url })
+      await page.setInputFiles('input', photo.path)
+      const { uploaded, failed } = await upload(page)
+      assert.deepEqual(failed, [])
+      assert.equal(sent.filter(({ method }) => method === 'POST').length, 2)
+      await assertProcessed(uploaded[0]?.key ?? '', { url: behind.url, file: photo })
+      assert.equal((await listed()).length, 1)
+      await page.close()
+    })
+
+    test('a retry after a lost answer to `complete` sends nothing again', async () => {
+      loseFirst(/\/complete$/)
+      const before = (await listed()).length
+      const { page, sent } = await open({ endpoint: proxy.url, multipart: 'true' })
+      await page.setInputFiles('input', film.path)
+      assert.equal((await upload(page)).failed.length, 1)
+      const again = (await page.evaluate('uppy.retryAll()')) as {
+        successful: { response: { body: { key: string } } }[]
+      }
+      const { key = '' } = again.successful[0]?.response.body ?? {}
+      await assertProcessed(key, { url: behind.url, file: film })
+      assert.equal(partsOf(sent).length, 6)
+      assert.equal((await listed()).length, before + 1)
+      await page.close()
+    })
   })
 
   test('what is no media is refused', async () => {

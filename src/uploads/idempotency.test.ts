@@ -1,4 +1,6 @@
 import assert from 'node:assert/strict'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { MediaError } from '../media/errors.ts'
 import { parseS3Url } from '../media/locations.ts'
@@ -7,6 +9,7 @@ import { readHead } from './chunks.ts'
 import { fingerprintOf, type Idempotency, mediaIdOf, openIdempotency } from './idempotency.ts'
 import { type Intake, type IntakePorts, openIntake } from './intake.ts'
 import { gif, type Kit, nothing, openKit } from './kit.test.ts'
+import { openPending } from './pending.ts'
 
 const lost = new MediaError('unavailable', 'no answer')
 const scope = { user_id: 'ada', route: 'form', key: 'k1' }
@@ -150,6 +153,24 @@ describe('idempotency', () => {
       const { body } = await kit.objects.get(parseS3Url(record?.temp_s3_url ?? ''))
       assert.deepEqual(await readHead(body, 1_000), bodies[winner])
       assert.deepEqual((await kit.kept()).held.length, 2)
+    }))
+
+  test('two processes that begin an upload in parts at once make one, and one place in the store', () =>
+    withKit(async (kit) => {
+      const begun = async () => {
+        const pending = openPending({ ...kit, tempBucket: 'temp', maxBytes: 1e9, expirySeconds: 3_600 })
+        const said = { title: 't', filename: 'a.mp4', content_type: 'video/mp4', file_size: 10, part_size: 10 }
+        return await openIdempotency(kit).answer({ ...scope, route: 'direct' }, async (keyed) =>
+          keyed?.settle(fingerprintOf(said), async (idempotent) =>
+            pending.begin({ ...said, user_id: 'ada', door: 'direct', idempotent }),
+          ),
+        )
+      }
+      const answers = await Promise.all([begun(), begun(), begun()])
+      assert.equal(new Set(answers.map(({ value }) => value?.upload?.upload_id)).size, 1)
+      assert.deepEqual(answers.map(({ replayed }) => replayed).sort(), [false, true, true])
+      const uploads = await readdir(join(kit.folder, 'objects/.uploads'))
+      assert.deepEqual([uploads.length, (await kit.kept()).records.length], [1, 1])
     }))
 
   test('a process that dies between the commit and the answer: the retry answers the media', async () => {
