@@ -1,7 +1,7 @@
 import type { FileHandle } from 'node:fs/promises'
 import type { Clock } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { type Buffers, type Bytes, smallBuffer } from './buffers.ts'
+import { type Buffers, type Bytes, copyInto, smallBuffer } from './buffers.ts'
 import { storing } from './files.ts'
 import type { Hashing, StreamHash } from './hashing.ts'
 import { type Part, partLimit } from './port.ts'
@@ -98,7 +98,7 @@ async function everyFlush(clock: Clock, tick: () => void, signal: AbortSignal): 
   }
 }
 
-const nothing: Bytes = new Uint8Array()
+const nothing: Bytes = Buffer.alloc(0)
 
 /** Fills buffers, cuts them at the ends of parts, and has each part recorded in its turn. */
 function openParts(options: Append, onError: (error: MediaError) => void) {
@@ -173,7 +173,7 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
       if (buffer.length === 0) buffer = held - offset < smallBuffer ? buffers.takeSmall() : buffers.take()
       const room = Math.min(buffer.length - filled, stride - inPart())
       const piece = bytes.subarray(done, done + room)
-      buffer.set(piece, filled)
+      copyInto(buffer, filled, piece)
       filled += piece.length
       done += piece.length
       held += piece.length

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { MediaError } from '../media/errors.ts'
-import { type Buffers, type Bytes, smallBuffer } from './buffers.ts'
+import { type Buffers, type Bytes, copyInto, smallBuffer } from './buffers.ts'
 import { closeQuietly, removeQuietly, storing } from './files.ts'
 import type { Hashing, StreamHash } from './hashing.ts'
 import { countPart } from './parts.ts'
@@ -27,7 +27,7 @@ export interface ReceiveOptions extends StageOptions, Given {
   path: string
 }
 
-const nothing: Bytes = new Uint8Array()
+const nothing: Bytes = Buffer.alloc(0)
 
 /**
  * Receives a stream into a new file: gathered to 256 KiB, written and hashed at the same time, pulled no faster than that.
@@ -145,7 +145,7 @@ function openGatherer(writer: Writer, { buffers, hashing, first: firstBytes, onH
       for (let done = 0; done < bytes.length; ) {
         if (filled === buffer.length) await flush()
         const part = bytes.subarray(done, done + buffer.length - filled)
-        buffer.set(part, filled)
+        copyInto(buffer, filled, part)
         filled += part.length
         done += part.length
       }
