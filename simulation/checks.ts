@@ -4,11 +4,15 @@ import { outputPrefix } from '../src/media/locations.ts'
 import type { MediaEvent, MediaRecord, Status } from '../src/media/record.ts'
 import { advance, type Move } from '../src/media/states.ts'
 import { fateOf } from './processor.ts'
+import { png } from './samples.ts'
 import type { Aftermath } from './scenario.ts'
 
 /** What must hold of every history: nothing acknowledged is lost, nothing happens twice, nothing is left lying. */
 export async function checkAftermath(after: Aftermath): Promise<void> {
   for (const { media_id } of after.acknowledged) await checkMedia(media_id, after)
+  for (const { media_id } of after.begun) await checkBegun(media_id, after)
+  assert.deepEqual(after.denied, [], 'uploads were said not to be there while they were')
+  await checkStore(after)
   await checkNothingWaits(after)
 }
 
@@ -16,6 +20,7 @@ async function checkMedia(media_id: string, after: Aftermath): Promise<void> {
   const { metadata, removed } = after
   const record = await metadata.get(media_id)
   assert.ok(record, `acknowledged media ${media_id} is lost`)
+  assert.equal(record.file_size, png.length, `bytes of ${media_id}`)
   const events = await metadata.timeline(media_id, 0, 1_000)
   checkTimeline(record, events)
   if (removed.has(media_id)) assert.equal(record.status, 'deleted', `${media_id} was removed and is ${record.status}`)
@@ -31,6 +36,27 @@ async function checkMedia(media_id: string, after: Aftermath): Promise<void> {
   )
 }
 
+/** An upload in parts has ended one way or the other, and nobody waits for it any more. */
+async function checkBegun(media_id: string, after: Aftermath): Promise<void> {
+  const record = await after.metadata.get(media_id)
+  assert.ok(record, `begun upload ${media_id} is lost`)
+  assert.notEqual(record.status, 'uploading', `${media_id} never came to an end`)
+  checkTimeline(record, await after.metadata.timeline(media_id, 0, 1_000))
+  checkBytes(record, after)
+  if (after.removed.has(media_id)) assert.equal(record.status, 'deleted')
+  const job = await after.metadata.getJob(jobIdOf(media_id, 'expire'))
+  assert.equal(job?.state, 'done', `the expiry of ${media_id}`)
+}
+
+/** What lies in the store belongs to a media, or to nobody who was ever told of it. */
+async function checkStore({ objects, metadata }: Aftermath): Promise<void> {
+  for (const url of objects.addresses()) {
+    const media_id = /^s3:\/\/temp\/([^./]+)/.exec(url)?.[1]
+    const record = media_id && (await metadata.get(media_id))
+    if (record) assert.equal(url, record.temp_s3_url, `${url} of a media that is ${record.status}`)
+  }
+}
+
 /** The upload's fate decides; but the last attempt may have met a broken engine, which then says so. */
 function checkOutcome(record: MediaRecord): void {
   const { media_id, status, error } = record
@@ -44,6 +70,8 @@ function checkOutcome(record: MediaRecord): void {
 }
 
 const moveOf: Partial<Record<MediaEvent['type'], Move>> = {
+  'media.uploaded': 'uploaded',
+  'media.aborted': 'aborted',
   'media.processing': 'claimed',
   'media.processed': 'processed',
   'media.failed': 'failed',
@@ -57,12 +85,14 @@ function checkTimeline(record: MediaRecord, events: MediaEvent[]): void {
     events.map((event) => event.event_id),
     events.map((_, index) => `${record.media_id}.${index + 1}`),
   )
-  let status: Status = 'uploaded'
+  let status: Status = 'uploading'
   for (const { type } of events) {
     const move = moveOf[type]
     if (move) status = advance(status, move).status
   }
   assert.equal(status, record.status)
+  const uploaded = events.filter((event) => event.type === 'media.uploaded')
+  assert.ok(uploaded.length <= 1, `${record.media_id} was uploaded ${uploaded.length} times`)
   const processed = events.filter((event) => event.type === 'media.processed')
   assert.ok(processed.length <= 1, `${record.media_id} was processed ${processed.length} times`)
 }
