@@ -51,7 +51,9 @@ export async function* wholeOf(body: Readable): AsyncGenerator<Uint8Array> {
   } catch (cause) {
     throw new MediaError('upload_interrupted', 'the body was cut', { cause })
   }
-  if (!body.readableEnded) throw new MediaError('upload_interrupted', 'the body stopped short')
+  // A stream of HTTP/2 ends when it is reset, too, and only this tells.
+  const { aborted = false } = body as { aborted?: boolean }
+  if (!body.readableEnded || aborted) throw new MediaError('upload_interrupted', 'the body stopped short')
 }
 
 /** The first bytes of a source, at most `limit`; the rest is not read. */

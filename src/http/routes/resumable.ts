@@ -32,6 +32,9 @@ export type DraftDeps = Pick<AppDeps, 'clock' | 'idempotency' | 'library' | 'pub
   urlOf: (media_id: string) => string
 }
 
+/** Sent when the turn is over: a client that is slow to read its answer, or gone, keeps nobody waiting. */
+type Answer = () => Promise<FastifyReply>
+
 /** Milliseconds between two interim answers that tell how far an upload is. */
 const progressTime = 5_000
 const problemTypes = 'https://iana.org/assignments/http-problem-types'
@@ -116,17 +119,18 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
       const last = completeSaid(headers)
       reply.header('upload-complete', complete(false))
       const media_id = await begin(request, reply)
-      return await resumable.inTurn(media_id, async (turn) => {
+      const answer = await resumable.inTurn(media_id, async (turn): Promise<Answer> => {
         const standing = await resumable.standing(caller.user_id, media_id)
         const location = urlOf(media_id)
         reply.header('location', location).header('media-id', media_id)
-        if (standing.complete) return await sendMedia(request, reply, standing, 201)
+        if (standing.complete) return () => sendMedia(request, reply, standing, 201)
         // "it SHOULD announce the upload resource by sending an interim response […] and the Location header field"
         interim(reply, { version: draftVersionOf(headers), location, 'upload-limit': limitsNow(standing) })
-        if (standing.offset > 0) return sendMismatch(request, reply, standing, 0)
+        if (standing.offset > 0) return async () => sendMismatch(request, reply, standing, 0)
         const further = await receive(request, reply, { standing, turn })
-        return last ? await sendMedia(request, reply, further, 201) : await sendMore(reply, further, 201)
+        return () => (last ? sendMedia(request, reply, further, 201) : sendMore(reply, further, 201))
       })
+      return await answer()
     },
 
     head: async (request, reply) => {
@@ -148,14 +152,15 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
       checkType(request)
       const last = completeSaid(headers)
       const offset = offsetSaid(headers)
-      return await resumable.inTurn(media_id, async (turn) => {
+      const answer = await resumable.inTurn(media_id, async (turn): Promise<Answer> => {
         const standing = await resumable.standing(caller.user_id, media_id)
-        if (offset !== standing.offset) return sendMismatch(request, reply, standing, offset)
-        if (standing.complete) return await answerComplete(request, reply, standing)
+        if (offset !== standing.offset) return async () => sendMismatch(request, reply, standing, offset)
+        if (standing.complete) return () => answerComplete(request, reply, standing)
         const sized = await withSize(standing, sizeSaid(headers, offset))
         const further = await receive(request, reply, { standing: sized, turn })
-        return last ? await sendMedia(request, reply, further, 200) : await sendMore(reply, further, 204)
+        return () => (last ? sendMedia(request, reply, further, 200) : sendMore(reply, further, 204))
       })
+      return await answer()
     },
 
     /** "the server SHOULD deactivate the upload resource and MUST respond with a 204 (No Content) status code" */

@@ -43,7 +43,7 @@ export async function open(
   socket.on('error', () => {})
   await once(socket, 'connect')
   const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`)
-  socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`)
+  socket.write(`${method} ${path} HTTP/1.1\r\n${lines.join('')}\r\n`, 'latin1')
   let came = Buffer.alloc(0)
   let over = false
   let wake = () => {}

@@ -290,11 +290,7 @@ describe('tus', { timeout: 60_000 }, () => {
     crc.writeUInt32BE(crc32(next()))
     assert.equal((await patch(path, offset, next(), { 'upload-checksum': `crc32 ${base64(crc)}` })).status, 204)
     assert.ok((await bytesAt(path)).equals(bytes))
-    const kept = await Array.fromAsync(kit.objects.list('temp', ''), ({ ref }) => ref.key)
-    assert.deepEqual(
-      kept.filter((key) => key.includes('chunk')),
-      [],
-    )
+    for await (const { ref } of kit.objects.list('temp', '')) assert.ok(!ref.key.includes('chunk'), ref.key)
   })
 
   test('another writer takes over from one that is silent, and no byte of his comes after', async () => {
