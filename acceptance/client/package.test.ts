@@ -95,7 +95,7 @@ describe('the package', () => {
         writeFileSync(join(folder, 'use.mjs'), program)
         const run = spawnSync(node, ['use.mjs', target.url, photo], { cwd: folder, encoding: 'utf8', timeout: 60_000 })
         assert.equal(run.stderr, '')
-        assert.match(run.stdout, /^uploaded photo\.jpg 6 \d+\n$/)
+        assert.match(run.stdout, /^uploaded photo\.jpg 7 \d+\n$/)
       } finally {
         await target.stop()
       }
@@ -163,5 +163,11 @@ const record = await media.upload(await fileSource(path), { title: 'A title' })
 const { items } = await media.list()
 const names = []
 for (let n = 0; n < 5; n++) names.push((await media.upload(await fileSource(path), { title: 'Again' })).media_id)
+const parts = await media.upload(await fileSource(path), { title: 'In parts', formLimit: 0 })
+names.push(parts.media_id)
+for await (const { media_id } of media.watch(parts.media_id)) {
+  if (media_id !== parts.media_id || !parts.etag.endsWith('-1')) throw new Error('no upload in parts')
+  break
+}
 console.log(record.status, record.filename, new Set([...names, items[0].media_id]).size, record.file_size)
 `

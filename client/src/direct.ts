@@ -1,7 +1,7 @@
 import type { CompleteUpload, InitUpload, Media, SignedPart, SignedParts, UploadPlan, UploadState } from './contract.ts'
 import { codeOf, MediaClientError, MediaServiceError } from './errors.ts'
 import { type Cut, type HeldParts, placeOf, sendParts } from './parts.ts'
-import { isTransient, type Patience } from './patience.ts'
+import { backoffOf, isTransient, type Patience, sleep } from './patience.ts'
 import type { Meter } from './progress.ts'
 import type { Requests } from './requests.ts'
 import type { Memory, Remembered } from './resume.ts'
@@ -35,7 +35,7 @@ const door = '/api/media/upload'
 /** Milliseconds that the store may take to put the parts together. */
 const completeTime = 300_000
 /** Times that parts which turn out to be missing are sent again. */
-const mendings = 3
+const mendings = 6
 /** Milliseconds that the service remembers a key. */
 const keyTime = 86_400_000
 
@@ -49,9 +49,13 @@ export async function uploadDirect(upload: DirectUpload): Promise<Media> {
     return media
   } catch (error) {
     // Refused for good: to go on with it would be refused again.
-    if (error instanceof MediaServiceError && [404, 413, 415, 422].includes(error.status)) await memory.forget()
+    if (error instanceof MediaServiceError && isFinal(error)) await memory.forget()
     throw error
   }
+}
+
+function isFinal({ status, code }: MediaServiceError): boolean {
+  return [404, 413, 415, 422].includes(status) && code !== 'invalid_parts'
 }
 
 /** Gives an upload up, as far as that can be done now; what cannot be reached expires by itself. */
@@ -138,40 +142,44 @@ function badCut(part_size: number, part_count: number): MediaClientError {
 }
 
 async function sendAndComplete(upload: DirectUpload, begun: Begun): Promise<Media> {
-  const { patience, requests, signal, meter, source } = upload
-  const { media_id, part_count, held } = begun
-  if (part_count === 0) return await read(upload, media_id)
-  const measure = (parts: HeldParts) =>
-    meter.held([...parts.keys()].map((n): [number, number] => [n, placeOf(n, begun, source.size).size]))
-  measure(held)
+  const { patience, signal } = upload
+  if (begun.part_count === 0) return await read(upload, begun.media_id)
+  hold(upload, begun, begun.held)
+  for (let mended = 0; ; mended++) {
+    try {
+      if (mended > 0) await refresh(upload, begun)
+      await sendMissing(upload, begun)
+      return await patience.insist(() => complete(upload, begun))
+    } catch (error) {
+      // Somebody else has finished it.
+      if (codeOf(error) === 'wrong_state') return await read(upload, begun.media_id)
+      if (codeOf(error) !== 'invalid_parts' || mended >= mendings) throw error
+      // Somebody who sends the same upload may be putting the part in its place this moment.
+      await sleep(backoffOf(mended), signal)
+    }
+  }
+}
+
+async function sendMissing(upload: DirectUpload, begun: Begun): Promise<void> {
+  const { requests, signal } = upload
+  const { media_id, held, first } = begun
   const sign = async (part_numbers: number[]) => {
     const options = { body: { part_numbers }, signal }
     return (await requests.json<SignedParts>('POST', `${door}/${media_id}/parts`, options)).parts
   }
-  const refresh = async () => {
-    begun.held = await patience.insist(() => ask(upload, begun))
-    measure(begun.held)
-  }
-  for (let mended = 0; ; mended++) {
-    try {
-      await sendParts({
-        ...upload,
-        cut: begun,
-        held: begun.held,
-        first: begun.first,
-        sign,
-        ask: () => ask(upload, begun),
-      })
-      // Where the browser may not read ETags, the service can.
-      if ([...begun.held.values()].includes(null)) await refresh()
-      return await patience.insist(() => complete(upload, begun))
-    } catch (error) {
-      // Somebody else has finished it.
-      if (codeOf(error) === 'wrong_state') return await read(upload, media_id)
-      if (codeOf(error) !== 'invalid_parts' || mended >= mendings) throw error
-      await refresh()
-    }
-  }
+  await sendParts({ ...upload, cut: begun, held, first, sign, ask: () => ask(upload, begun) })
+  // Where the browser may not read ETags, the service can.
+  if ([...held.values()].includes(null)) await refresh(upload, begun)
+}
+
+async function refresh(upload: DirectUpload, begun: Begun): Promise<void> {
+  hold(upload, begun, await upload.patience.insist(() => ask(upload, begun)))
+  begun.first = []
+}
+
+function hold({ meter, source }: DirectUpload, begun: Begun, held: HeldParts): void {
+  begun.held = held
+  meter.held([...held.keys()].map((part_number) => [part_number, placeOf(part_number, begun, source.size).size]))
 }
 
 async function complete({ requests, signal }: DirectUpload, { media_id, held }: Begun): Promise<Media> {

@@ -35,8 +35,7 @@ export function openPatience({ retryFor, signal }: { retryFor: number; signal: A
     last = now
     const asked = error instanceof MediaServiceError ? (error.retry_after ?? 0) : 0
     if (idle >= retryFor || asked > retryFor) throw error
-    const backoff = Math.min(firstWait * 2 ** attempt, longestWait) * (0.5 + Math.random() / 2)
-    await sleep(Math.max(asked, backoff), signal)
+    await sleep(Math.max(asked, backoffOf(attempt)), signal)
   }
 
   async function insist<T>(attempt: () => Promise<T>): Promise<T> {
@@ -50,6 +49,11 @@ export function openPatience({ retryFor, signal }: { retryFor: number; signal: A
   }
 
   return { progressed, wait, insist }
+}
+
+/** Milliseconds before the next attempt: longer each time, and by chance, so that two who disturb each other part. */
+export function backoffOf(attempt: number): number {
+  return Math.min(firstWait * 2 ** attempt, longestWait) * (0.5 + Math.random() / 2)
 }
 
 /** Refusals that pass, whatever their status: the service's own, and S3's. */

@@ -51,7 +51,10 @@ export function openRequests({ baseUrl, token, fetch: given }: ClientOptions): R
   /** Once more with a fresh token, where tokens can be had. */
   async function withCredential<T extends { status: number }>(send: (headers: Record<string, string>) => Promise<T>) {
     const answer = await send(await credential())
-    return answer.status === 401 && typeof token === 'function' ? await send(await credential()) : answer
+    if (answer.status !== 401 || typeof token !== 'function') return answer
+    // An answer that nobody reads holds its connection.
+    if (answer instanceof Response) await answer.body?.cancel()
+    return await send(await credential())
   }
 
   async function open(method: string, path: string, { body, headers, query, signal }: RequestOptions = {}) {

@@ -26,6 +26,8 @@ export type Fetch = typeof globalThis.fetch
 const stallTime = 60_000
 /** Bytes a millisecond that are waited for where nobody can see them go. */
 const slowest = 16
+/** Bytes that bytes in memory are sent in. */
+const pieceSize = 256 * 1024
 
 /** XMLHttpRequest where there is one: it alone sees bytes go in a browser. */
 export function chooseTransport(given: Fetch | undefined, fetch: Fetch): Transport {
@@ -85,8 +87,18 @@ function sendByFetch(fetch: Fetch): Transport {
 const sendsStreams = Boolean((globalThis as { process?: { versions?: { node?: string } } }).process?.versions?.node)
 
 function streamOf(body: Bytes): ReadableStream<Uint8Array> {
-  if (body instanceof ReadableStream) return body
-  return (body instanceof Blob ? body : new Blob([body as Uint8Array<ArrayBuffer>])).stream()
+  if (body instanceof Blob) return body.stream()
+  return body instanceof Uint8Array ? streamBytes(body) : body
+}
+
+/** In pieces, so that one sees them go; nothing is copied. */
+function streamBytes(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  let at = 0
+  const pull = (controller: ReadableStreamDefaultController<Uint8Array>) => {
+    if (at < bytes.length) controller.enqueue(bytes.subarray(at, (at += pieceSize)))
+    else controller.close()
+  }
+  return new ReadableStream<Uint8Array>({ pull }, { highWaterMark: 0 })
 }
 
 async function sendable(body: Bytes): Promise<Blob | Uint8Array> {

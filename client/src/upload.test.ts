@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { openAsBlob } from 'node:fs'
-import { appendFile, open } from 'node:fs/promises'
+import { appendFile, open, readdir, readlink } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { MediaServiceError, ServiceUnreachable, SourceChanged, UploadAborted } from './errors.ts'
@@ -138,6 +138,7 @@ describe('uploads in parts', () => {
     await assert.rejects(upload({ retryFor: 600 }), /Status 503/)
     kit.proxy.breakBy(({ method }) => (method === 'PUT' ? { cutAfter: 0 } : undefined))
     await assert.rejects(upload({ retryFor: 600 }), ServiceUnreachable)
+    assert.deepEqual(await openFiles(), [])
   })
 
   test('cancelled, and gone on with by another process: what is stored is not sent again', async () => {
@@ -166,6 +167,36 @@ describe('uploads in parts', () => {
     const again = await upload({ resume: resume() })
     assert.notEqual(again.media_id, record.media_id)
   })
+
+  test('removed by somebody else on the way: it does not come back', async () => {
+    let removing: Promise<void> | undefined
+    kit.proxy.breakBy(({ method }) => (method === 'PUT' ? { delay: 200 } : undefined))
+    const onProgress = ({ stored_bytes }: Progress) => {
+      if (stored_bytes === 0) return
+      removing ??= kit.client().remove(/[0-9a-f-]{36}/.exec(puts()[0]?.path ?? '')?.[0] ?? 'none')
+    }
+    await assert.rejects(upload({ onProgress, concurrency: 1 }), /Not found/)
+    await removing
+    assert.equal(requests('POST', '/init').length, 1)
+  })
+
+  test('cancelled at any moment: only the upload ends, and no file stays open', async () => {
+    for (let n = 0; n < 40; n++) {
+      const stop = new AbortController()
+      const uploading = upload({ signal: stop.signal, formLimit: n % 2 ? 0 : size })
+      await new Promise((resolve) => setTimeout(resolve, n % 20))
+      stop.abort()
+      await assert.rejects(uploading, UploadAborted)
+    }
+    assert.deepEqual(await openFiles(), [])
+  })
+
+  /** Those of the film that this process holds. */
+  async function openFiles(): Promise<string[]> {
+    const names = await readdir('/proc/self/fd')
+    const paths = await Promise.all(names.map((name) => readlink(`/proc/self/fd/${name}`).catch(() => '')))
+    return paths.filter((path) => path === film.path)
+  }
 
   test('cancelled and removed', async () => {
     const stop = new AbortController()
