@@ -58,6 +58,7 @@ export function openUploadFolders({ root, locate, newPath, clock }: FoldersGiven
       throw noUpload(upload_id)
     }
     const facts = await loadFacts(join(folder, journalName), doubtful.has(upload_id))
+    facts.stride ??= about.part_size
     doubtful.delete(upload_id)
     const onOver = (over: { doubtful: boolean }) => {
       entries.delete(upload_id)

@@ -27,6 +27,10 @@ export interface Upload {
   over: Promise<void> | null
   /** Writes in a slot, one at a time in each and in the order asked; one that is stuck gives way to the next. */
   write<T>(slot: string, signal: AbortSignal | undefined, work: (writing: Writing) => Promise<T>): Promise<T>
+  /** Works while nobody writes: waits for those who do, and lets others wait. */
+  alone<T>(work: (writing: Pick<Writing, 'handles' | 'record'>) => Promise<T>): Promise<T>
+  /** Set once the distance of the parts is being fixed. */
+  striding: Promise<void> | null
   /** Sends writers away with `reason`, waits until they are gone, then works alone. */
   end<T>(reason: MediaError, work: EndWork<T>): Promise<T>
   /** Ends it because it is no more known what is durable. */
@@ -88,12 +92,19 @@ export function openUpload({ folder, about, facts, clock, onOver }: UploadGiven)
     facts,
     users: 0,
     over: null,
+    striding: null,
     write: async (slot, signal, work) => {
+      await slots.opened()
       if (closed) throw closed
       return await slots.hold(slot, signal, (held) =>
         files.use((handles) => work({ ...held, handles, record: (...given) => journal.record(handles, ...given) })),
       )
     },
+    alone: async (work) =>
+      await slots.alone(async () => {
+        if (closed) throw closed
+        return await files.use((handles) => work({ handles, record: (...given) => journal.record(handles, ...given) }))
+      }),
     end: async (reason, work) => {
       if (closed) throw closed
       return await end(reason, false, work)
@@ -150,6 +161,15 @@ function openSlots(clock: Clock) {
   const running = new Map<string, Holder>()
   const holders = new Set<Holder>()
   const emptied: (() => void)[] = []
+  let shut: Promise<void> | null = null
+
+  async function untilEmpty(): Promise<void> {
+    if (holders.size > 0) await new Promise<void>((resolve) => emptied.push(resolve))
+  }
+
+  async function opened(): Promise<void> {
+    while (shut) await shut
+  }
 
   /** Resolves when the one before is done; one that is stuck is ended. */
   async function takeTurn(slot: string, before: Promise<void>, { signal }: AbortController): Promise<void> {
@@ -212,10 +232,25 @@ function openSlots(clock: Clock) {
 
   return {
     hold,
+    /** Resolves when nobody works alone. */
+    opened,
+    alone: async <T>(work: () => Promise<T>): Promise<T> => {
+      await opened()
+      const { promise, resolve } = Promise.withResolvers<void>()
+      shut = promise
+      try {
+        await untilEmpty()
+        return await work()
+      } finally {
+        shut = null
+        resolve()
+      }
+    },
     /** Sends everybody away; resolves when they are gone. */
     clear: async (reason: MediaError): Promise<void> => {
       for (const { stop } of holders) stop.abort(reason)
-      if (holders.size > 0) await new Promise<void>((resolve) => emptied.push(resolve))
+      await untilEmpty()
+      await opened()
     },
   }
 }

@@ -231,6 +231,30 @@ describe('filesystem uploads', () => {
     await store.close()
   })
 
+  test('when no size was said, the last part may come first', async () => {
+    const mib = 2 ** 20
+    const store = await open('widened')
+    for (const [name, size, last] of [
+      ['apart', 7 * mib, 100],
+      ['overlapping', 7 * mib, 6 * mib + 5],
+      ['beside itself', 13 * mib, 6 * mib],
+    ] as const) {
+      const bytes = randomBytes(2 * size + last)
+      const parts = slices(bytes, size)
+      const upload = await begin(store, name.replace(' ', '-'), null)
+      const sending = [2, 0, 1].map((n) => send(store, upload, n + 1, parts[n] ?? bytes))
+      await Promise.all(sending)
+      assert.equal((await store.completeUpload(upload)).etag, etagOfPieces(bytes, size), name)
+      assert.ok(bytes.equals(await bytesOf(store, upload)))
+    }
+    const uneven = await begin(store, 'uneven', null)
+    for (const n of [1, 2]) await send(store, uneven, n, randomBytes(6 * mib))
+    await assert.rejects(send(store, uneven, 3, randomBytes(7 * mib)), hasCode('size_mismatch'))
+    assert.equal((await store.heldOf(uneven)).parts.length, 2)
+    await store.abortUpload(uneven)
+    await store.close()
+  })
+
   test('10 000 parts are no burden', async () => {
     const store = await open('many')
     const upload = await begin(store, 'a', 10)

@@ -24,6 +24,7 @@ import { type Publisher, wholeSeconds } from './publish.ts'
 import { receivePart } from './receive.ts'
 import { dataName, type EndWork, type Upload, type Writing } from './upload.ts'
 import type { UploadFolders } from './upload-folders.ts'
+import { mayWiden, widen } from './widen.ts'
 
 export type PartMethods = 'beginUpload' | 'putPart' | 'append' | 'heldOf' | 'completeUpload' | 'abortUpload'
 
@@ -48,9 +49,11 @@ export function openUploads(given: UploadsGiven): Uploads {
   const { folders, locate, buffers, hashing, clock, secret } = given
   const newEtag = () => secret(16).toString('hex')
 
-  async function receiveOne(upload: Upload, writing: Writing, part: PutPart) {
+  /** Resolves null when parts must first be farther apart. */
+  async function receiveOne(upload: Upload, writing: Writing, part: PutPart): Promise<Part | null> {
     const { part_number, size, source } = part
     const stride = await strideFor(upload, strideOf(null, size), writing)
+    if (size > stride && mayWiden(upload, part)) return null
     checkPartSize(size, stride)
     const { handles, signal, moved, record } = writing
     if (upload.facts.parts.has(part_number)) await record({ n: part_number, removed: true })
@@ -128,9 +131,14 @@ export function openUploads(given: UploadsGiven): Uploads {
     },
     putPart: async (upload, part) => {
       checkPart(part)
-      return await folders.use(upload, (one) =>
-        one.write(`part ${part.part_number}`, part.signal, (writing) => receiveOne(one, writing, part)),
-      )
+      return await folders.use(upload, async (one) => {
+        for (;;) {
+          const write = (writing: Writing) => receiveOne(one, writing, part)
+          const received = await one.write(`part ${part.part_number}`, part.signal, write)
+          if (received) return received
+          await one.alone((writing) => widen(one, part, { ...writing, buffers }))
+        }
+      })
     },
     append: async (upload, source, options) =>
       await folders.use(upload, (one) =>
@@ -165,9 +173,12 @@ function chooseIn({ facts }: Upload, named: Named): Part[] {
 }
 
 /** Fixes how far apart the parts are, durably, before the first byte of one. */
-async function strideFor({ about, facts }: Upload, first: number, { record }: Writing): Promise<number> {
-  if (facts.stride === null) await record({ stride: about.part_size ?? first })
-  return facts.stride ?? first
+async function strideFor(upload: Upload, first: number, { record }: Writing): Promise<number> {
+  if (upload.facts.stride === null) {
+    upload.striding ??= record({ stride: first })
+    await upload.striding
+  }
+  return upload.facts.stride ?? first
 }
 
 /** A full disk spoils one part; any other failure leaves it open what of the file is held. */

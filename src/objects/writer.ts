@@ -83,7 +83,8 @@ export function openWriter(options: WriterOptions): Writer {
   }
 }
 
-async function writeAll(handle: FileHandle, bytes: Bytes, position: number): Promise<void> {
+/** Writes all of the bytes at a place of the file. */
+export async function writeAll(handle: FileHandle, bytes: Bytes, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
     done += bytesWritten
