@@ -116,9 +116,10 @@ describe('an unmodified @uppy/aws-s3', () => {
     await page.close()
   })
 
-  test('a service that dies and comes back: Uppy goes on with a retry', async () => {
+  test('a service that dies and comes back: Uppy goes on with a retry', async (t) => {
     const dataDir = join(folder, 'dying')
     let dying = await startTarget({ dataDir, env: { CORS_ORIGINS: pages.origin } })
+    t.after(() => dying.stop())
     const { port } = new URL(dying.url)
     const { page, sent } = await open({ multipart: 'true', endpoint: dying.url })
     await page.setInputFiles('input', film.path)
@@ -132,7 +133,6 @@ describe('an unmodified @uppy/aws-s3', () => {
     await assertProcessed((await success) as string, { url: dying.url, file: film })
     assert.ok(partsOf(sent).length <= 7, `${partsOf(sent).length} parts sent of 6`)
     await page.close()
-    await dying.stop()
   })
 
   test('cancelled: neither media nor parts are left', async () => {
@@ -208,20 +208,21 @@ describe('an unmodified @uppy/aws-s3', () => {
     await page.close()
   })
 
-  test('a page of an origin that is not allowed gets nowhere', async () => {
+  test('a page of an origin that is not allowed gets nowhere', async (t) => {
     const others = await openPages('uppy')
+    t.after(others.close)
     const page = await browser.newPage()
     await page.goto(others.at('uppy', { endpoint: target.url }))
     await page.setInputFiles('input', photo.path)
     const { uploaded, failed } = await upload(page)
     assert.deepEqual([uploaded.length, failed.length], [0, 1])
     await page.close()
-    await others.close()
   })
 
-  test('with identity: a token in the endpoint, which no log shows', async () => {
+  test('with identity: a token in the endpoint, which no log shows', async (t) => {
     const env = { CORS_ORIGINS: pages.origin, AUTH_JWT_SECRET: secret, LOG_LEVEL: 'debug' }
     const guarded = await startTarget({ env })
+    t.after(() => guarded.stop())
     const jwt = await new SignJWT({ sub: 'ann' }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret))
     const headers = { authorization: `Bearer ${jwt}` }
     const answer = await fetch(`${guarded.url}/api/media/upload/token`, { method: 'POST', headers })

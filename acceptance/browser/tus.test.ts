@@ -120,10 +120,11 @@ describe('an unmodified @uppy/tus', () => {
     await page.close()
   })
 
-  test('a service that dies and comes back: Uppy goes on by itself', async () => {
+  test('a service that dies and comes back: Uppy goes on by itself', async (t) => {
     const dataDir = join(folder, 'dying')
     const env = { CORS_ORIGINS: pages.origin }
     let dying = await startTarget({ dataDir, env })
+    t.after(() => dying.stop())
     const { port } = new URL(dying.url)
     const { page, sent } = await open({ endpoint: dying.url + door, chunk: String(5 * mebi) })
     await page.setInputFiles('input', film.path)
@@ -136,7 +137,6 @@ describe('an unmodified @uppy/tus', () => {
     assert.equal(count(sent, 'POST'), 1)
     assert.ok(count(sent, 'HEAD') >= 1, 'it was over before the service died')
     await page.close()
-    await dying.stop()
   })
 
   test('cancelled: neither media nor bytes are left', async () => {
@@ -151,8 +151,9 @@ describe('an unmodified @uppy/tus', () => {
     await page.close()
   })
 
-  test('with identity: a token in a header', async () => {
+  test('with identity: a token in a header', async (t) => {
     const guarded = await startTarget({ env: { CORS_ORIGINS: pages.origin, AUTH_JWT_SECRET: secret } })
+    t.after(() => guarded.stop())
     const token = await new SignJWT({ sub: 'ann' }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret))
     const endpoint = guarded.url + door
     const { page } = await open({ endpoint, token })
@@ -168,6 +169,5 @@ describe('an unmodified @uppy/tus', () => {
     await stranger.setInputFiles('input', photo.path)
     assert.equal((await upload(stranger)).failed.length, 1)
     await stranger.close()
-    await guarded.stop()
   })
 })
