@@ -128,7 +128,7 @@ async function startWork(site: Site, ports: Ports): Promise<string[]> {
   const { tempBucket, processedBucket } = config.objects
   const { processor, lines } = await openProcessing(site, ports.objects)
   const shared = { ...site, ...ports, tempBucket, processedBucket }
-  const sweeper = startSweeper({ ...shared, tempDays: config.uploads.tempDays })
+  const sweeper = startSweeper({ ...shared, ...config.uploads })
   closers.add('sweeper', sweeper.stop)
   const worker = startWorker({ ...shared, ...config.worker, processor })
   closers.add('worker', worker.stop, config.worker.stopSeconds * 1_000)

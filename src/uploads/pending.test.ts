@@ -10,7 +10,7 @@ import { jobIdOf } from '../media/jobs.ts'
 import { silentLog } from '../media/log.ts'
 import { openEmbeddedMetadata } from '../metadata/embedded.ts'
 import { openEmbeddedQueue } from '../queue/embedded.ts'
-import { startSweeper } from '../worker/sweeper.ts'
+import { expireRaw, startSweeper } from '../worker/sweeper.ts'
 import { startWorker } from '../worker/worker.ts'
 import { gif } from './kit.test.ts'
 import { type Begin, openPending } from './pending.ts'
@@ -363,6 +363,22 @@ describe('uploads in pieces', () => {
     assert.deepEqual(bench.memory.addresses(), [])
     assert.deepEqual(await bench.jobs(media_id), { expire: 'done', purge: 'done', tidy: 'done' })
     assert.deepEqual(await bench.events(media_id), ['media.created', 'media.aborted', 'media.purged'])
+  })
+
+  test('slower than raw media may lie unprocessed, they are left alone until their own time', async () => {
+    const bench = openBench()
+    const month = 30 * 86_400
+    const slow = openPending({ ...bench, maxBytes: 100 * mebi, expirySeconds: month })
+    const words = { door: 'tus' as const, title: 't', filename: 'a.gif', content_type: 'image/gif' }
+    const { media_id } = await slow.begin({ user_id: user, ...words, file_size: null, part_size: partSize })
+    await bench.put(media_id, 1, gif())
+    bench.clock.leap(29 * day)
+    await expireRaw({ ...bench, tempDays: 1, expirySeconds: month })
+    assert.equal((await slow.finish(user, media_id)).status, 'uploaded')
+    await bench.begin()
+    bench.clock.leap(32 * day)
+    await expireRaw({ ...bench, tempDays: 1, expirySeconds: month })
+    assert.deepEqual(bench.memory.addresses(), [])
   })
 
   test('their media is removed, renamed and not retried like any other', async () => {

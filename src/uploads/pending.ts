@@ -31,7 +31,8 @@ export interface Pending {
   /**
    * Makes a media of what the store holds. Called again, or after its answer was lost, it answers the same media.
    * @param parts what the sender believes is held; whatever is held when not given.
-   * @throws MediaError `not_found`, `invalid_parts`, `size_mismatch`: then the upload goes on; `unsupported_media`: then it is gone.
+   * @throws MediaError `not_found`; `invalid_parts`, `size_mismatch`, `file_empty`, `too_large`: then the upload goes on;
+   * `unsupported_media`: then it is gone; `wrong_state` when it is complete with other parts.
    */
   finish(user_id: string, media_id: string, parts?: readonly PartName[]): Promise<MediaRecord>
   /** Gives the upload up: its parts are gone when this resolves. Again: nothing. @throws MediaError `not_found`, `wrong_state` */

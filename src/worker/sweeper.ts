@@ -15,6 +15,8 @@ export interface SweeperOptions {
   log: Log
   tempBucket: string
   tempDays: number
+  /** How long an upload in pieces may take: until then its parts stay. */
+  expirySeconds?: number
 }
 
 export interface Sweeper {
@@ -77,10 +79,12 @@ async function noteWake(
 
 /** Raw media go `tempDays` after they were processed; those never processed after ten times as long, and are told of before. */
 export async function expireRaw(options: SweeperOptions): Promise<void> {
-  const { objects, clock, tempBucket, tempDays } = options
+  const { objects, clock, tempBucket, tempDays, expirySeconds = 0 } = options
   if (!isExpiring(objects)) return
   const now = clock.now()
-  const rules = { doneBefore: now - tempDays * day, anyBefore: now - 10 * tempDays * day }
+  // An upload's own job ends it first; a day later what has no record goes too.
+  const longest = Math.max(10 * tempDays * day, expirySeconds * 1_000 + day)
+  const rules = { doneBefore: now - tempDays * day, anyBefore: now - longest }
   for await (const ref of objects.expire(tempBucket, rules)) await forgetRaw(ref, options)
   await reportOverdue(options, rules.doneBefore)
 }
