@@ -48,7 +48,8 @@ export interface ReadChunk {
 export function readChunk({ source, signal }: Chunk, { offset, clock, silence }: Reading): ReadChunk {
   const silent = new AbortController()
   const over = new AbortController()
-  let cameAt = clock.now()
+  // Null while it is we who take our time.
+  let waitsSince: number | null = clock.now()
   let head: Uint8Array[] | null = offset === 0 ? [] : null
   let size = 0
 
@@ -64,16 +65,17 @@ export function readChunk({ source, signal }: Chunk, { offset, clock, silence }:
 
   async function* passed() {
     for await (const bytes of source) {
-      cameAt = clock.now()
+      waitsSince = null
       if (head) lookAtHead(bytes)
       yield bytes
+      waitsSince = clock.now()
     }
   }
 
   const watch = async () => {
     for (;;) {
       await clock.sleep(silence / 4, over.signal)
-      if (clock.now() - cameAt >= silence) return silent.abort(fellSilent(silence))
+      if (waitsSince !== null && clock.now() - waitsSince >= silence) return silent.abort(fellSilent(silence))
     }
   }
   watch().catch(() => {})

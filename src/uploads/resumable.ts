@@ -23,8 +23,11 @@ export interface Resumable {
   maxBytes: number
   /** @throws MediaError `title_missing`, `invalid_request`, and what `Pending.begin` throws. */
   begin(given: BeginResumable): Promise<MediaRecord>
-  /** Works on an upload while nobody else does; whoever did is sent away, and what came of his is kept. */
-  inTurn<T>(media_id: string, work: (turn: AbortSignal) => Promise<T>): Promise<T>
+  /**
+   * Works on the caller's upload while nobody else does; whoever did is sent away, and what came of his is kept.
+   * @throws MediaError `not_found`, before anybody is disturbed; `unavailable` when the other does not leave.
+   */
+  inTurn<T>(user_id: string, media_id: string, work: (turn: AbortSignal) => Promise<T>): Promise<T>
   /**
    * How far the caller's upload is; to be asked in turn. One whose bytes are all there is made a media first.
    * @throws MediaError `not_found`, and what `Pending.finish` throws.
@@ -102,11 +105,16 @@ export function openResumable(ports: ResumablePorts): Resumable {
   const closing = new AbortController()
   const underWay = new Set<Promise<unknown>>()
 
-  async function find(user_id: string, media_id: string): Promise<Standing> {
+  async function own(user_id: string, media_id: string): Promise<{ record: MediaRecord; upload: UploadDetails }> {
     const record = await metadata.get(media_id)
     const { upload } = record ?? {}
     // Parts that came to the store in any order cannot be appended to.
     if (!record || record.user_id !== user_id || upload?.door !== 'tus') throw unknown(media_id)
+    return { record, upload }
+  }
+
+  async function find(user_id: string, media_id: string): Promise<Standing> {
+    const { record, upload } = await own(user_id, media_id)
     if (record.status === 'deleted' && record.error?.code === 'unsupported_media') {
       throw new MediaError('unsupported_media', `upload ${media_id} was no media`)
     }
@@ -179,7 +187,8 @@ export function openResumable(ports: ResumablePorts): Resumable {
       return await settleOrMake(keyed, () => fingerprintOf({ title, filename: shown, content_type, file_size }), begin)
     },
 
-    inTurn: async (media_id, work) => {
+    inTurn: async (user_id, media_id, work) => {
+      await own(user_id, media_id)
       const turn = await turns.take(media_id)
       const task = work(turn.wanted).finally(turn.end)
       underWay.add(task)

@@ -59,7 +59,7 @@ export function tusDiscovery({ maxBytes }: Pick<Resumable, 'maxBytes'>): Record<
 export function openTusDoor(resumable: Resumable): TusDoor {
   return {
     answer: async (request) => {
-      const { headers, media_id } = request
+      const { headers, media_id, user_id } = request
       // "If the version specified by the Client is not supported by the Server, it MUST respond with the 412 […]"
       if (headers['tus-resumable'] !== tusVersion) {
         throw new MediaError('precondition_failed', 'another version of tus', {
@@ -67,7 +67,7 @@ export function openTusDoor(resumable: Resumable): TusDoor {
         })
       }
       if (media_id === null) return await converse(resumable, request, undefined)
-      return await resumable.inTurn(media_id, async (turn) => await converse(resumable, request, turn))
+      return await resumable.inTurn(user_id, media_id, async (turn) => await converse(resumable, request, turn))
     },
   }
 }
@@ -199,7 +199,7 @@ class RequestStore extends DataStore {
     unused.resume()
     const turn = this.#turn
     if (turn) return await this.#append(turn)
-    return await this.#resumable.inTurn(id, async (own) => {
+    return await this.#resumable.inTurn(this.#request.user_id, id, async (own) => {
       await this.#look(id)
       // Made by an earlier request of the same key: its sender is told where it stands.
       if (this.#standing && this.#standing.offset > 0) return this.#standing.offset

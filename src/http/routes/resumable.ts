@@ -119,7 +119,7 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
       const last = completeSaid(headers)
       reply.header('upload-complete', complete(false))
       const media_id = await begin(request, reply)
-      const answer = await resumable.inTurn(media_id, async (turn): Promise<Answer> => {
+      const answer = await resumable.inTurn(caller.user_id, media_id, async (turn): Promise<Answer> => {
         const standing = await resumable.standing(caller.user_id, media_id)
         const location = urlOf(media_id)
         reply.header('location', location).header('media-id', media_id)
@@ -135,9 +135,11 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
 
     head: async (request, reply) => {
       const { media_id } = request.params as { media_id: string }
+      const { user_id } = request.caller
       const standing = await resumable.inTurn(
+        user_id,
         media_id,
-        async () => await resumable.standing(request.caller.user_id, media_id),
+        async () => await resumable.standing(user_id, media_id),
       )
       describe(reply, standing)
       if (standing.size !== null) reply.header('upload-length', standing.size)
@@ -152,7 +154,7 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
       checkType(request)
       const last = completeSaid(headers)
       const offset = offsetSaid(headers)
-      const answer = await resumable.inTurn(media_id, async (turn): Promise<Answer> => {
+      const answer = await resumable.inTurn(caller.user_id, media_id, async (turn): Promise<Answer> => {
         const standing = await resumable.standing(caller.user_id, media_id)
         if (offset !== standing.offset) return async () => sendMismatch(request, reply, standing, offset)
         if (standing.complete) return () => answerComplete(request, reply, standing)
@@ -166,14 +168,19 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
     /** "the server SHOULD deactivate the upload resource and MUST respond with a 204 (No Content) status code" */
     cancel: async (request, reply) => {
       const { media_id } = request.params as { media_id: string }
-      await resumable.inTurn(media_id, async () => await resumable.abort(request.caller.user_id, media_id))
+      const { user_id } = request.caller
+      await resumable.inTurn(user_id, media_id, async () => await resumable.abort(user_id, media_id))
       return await reply.code(204).send()
     },
   }
 
   async function withSize(standing: Standing, size: number | null): Promise<Standing> {
     if (size === null || size === standing.size) return standing
-    if (standing.size !== null) throw new MediaError('size_mismatch', `${standing.size} bytes, and now ${size}`)
+    if (standing.size !== null || size < standing.offset) {
+      throw new MediaError('size_mismatch', `${standing.size} bytes, ${standing.offset} held, and now ${size}`, {
+        detail: 'The length is not the one that was said before, or less than what is stored.',
+      })
+    }
     return await resumable.declareSize(standing, size)
   }
 
