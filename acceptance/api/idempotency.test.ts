@@ -71,6 +71,16 @@ const doors: Record<string, Door> = {
       return await judge.ask('POST', '/api/media/upload/tus', { headers })
     },
   },
+  'IETF draft': {
+    created: 201,
+    idOf: ({ headers }) => headers.get('location')?.split('/').at(-1) ?? '',
+    send: async ({ judge }, key, change) => {
+      const told = { 'upload-draft-interop-version': '6', 'upload-complete': '?0' }
+      const headers = { ...told, 'content-type': 'video/mp4', 'idempotency-key': key }
+      const path = `/api/media/upload/tus?filename=${change ? 'b' : 'a'}.mp4`
+      return await judge.ask('POST', path, { headers })
+    },
+  },
 }
 
 describe('Idempotency-Key', () => {
