@@ -49,10 +49,15 @@ export function openMemoryParts({ clock, checkKey, store }: PartsGiven): MemoryP
   const uploads = new Map<string, MemoryUpload>()
   let begun = 0
 
-  function find({ ref, upload_id }: UploadRef): MemoryUpload {
+  function knows({ ref, upload_id }: UploadRef): MemoryUpload | null {
     const found = uploads.get(upload_id)
-    if (found?.ref.bucket === ref.bucket && found.ref.key === ref.key) return found
-    throw noUpload(upload_id)
+    return found?.ref.bucket === ref.bucket && found.ref.key === ref.key ? found : null
+  }
+
+  function find(upload: UploadRef): MemoryUpload {
+    const found = knows(upload)
+    if (found) return found
+    throw noUpload(upload.upload_id)
   }
 
   return {
@@ -88,14 +93,12 @@ export function openMemoryParts({ clock, checkKey, store }: PartsGiven): MemoryP
       found.stride ??= appendedPart
       let { offset: held } = heldOf(found.parts.values(), found.stride)
       if (offset !== held) throw new MediaError('wrong_offset', `append at ${offset}, ${held} bytes held`)
-      signal?.throwIfAborted()
-      for await (const bytes of source) {
+      for await (const bytes of stoppable(source, signal)) {
         find(upload)
         const fitting = bytes.subarray(0, Math.max(0, limit - held))
         extend(found, held, fitting)
         held += fitting.length
         if (fitting.length < bytes.length) throw new MediaError('too_large', `more than ${limit} bytes`)
-        signal?.throwIfAborted()
       }
       find(upload)
       return held
@@ -114,8 +117,8 @@ export function openMemoryParts({ clock, checkKey, store }: PartsGiven): MemoryP
       return store(ref, bytes, { content_type, etag: etagOfParts(chosen) })
     },
 
-    abortUpload: async ({ upload_id }) => {
-      uploads.delete(upload_id)
+    abortUpload: async (upload) => {
+      if (knows(upload)) uploads.delete(upload.upload_id)
     },
 
     expire: (bucket, before) => {
@@ -142,17 +145,35 @@ function extend({ parts, stride }: MemoryUpload, offset: number, bytes: Uint8Arr
 }
 
 async function collectPart(source: AsyncIterable<Uint8Array>, size: number, signal?: AbortSignal): Promise<Buffer> {
-  signal?.throwIfAborted()
   const pieces: Uint8Array[] = []
   const count = countPart(size)
-  for await (const piece of source) {
-    signal?.throwIfAborted()
+  for await (const piece of stoppable(source, signal)) {
     count.add(piece.length)
     pieces.push(Uint8Array.from(piece))
   }
-  signal?.throwIfAborted()
   count.end()
   return Buffer.concat(pieces)
+}
+
+/** A source that ends with the signal's reason, even while it is stuck. */
+export async function* stoppable(source: AsyncIterable<Uint8Array>, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+  const { promise: stopped, reject } = Promise.withResolvers<never>()
+  stopped.catch(() => {})
+  const onAbort = () => reject(signal?.reason)
+  signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal?.aborted) onAbort()
+  const iterator = source[Symbol.asyncIterator]()
+  try {
+    for (;;) {
+      const { done, value } = await Promise.race([stopped, iterator.next()])
+      if (done) return
+      yield value
+    }
+  } finally {
+    signal?.removeEventListener('abort', onAbort)
+    // Not awaited: a source that is stuck does not keep us.
+    void Promise.resolve(iterator.return?.()).catch(() => {})
+  }
 }
 
 function withoutBytes({ part_number, size, etag }: MemoryPart): Part {

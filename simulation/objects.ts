@@ -4,11 +4,13 @@ import type { Clock } from '../src/media/clock.ts'
 import { MediaError } from '../src/media/errors.ts'
 import { type ObjectRef, s3Url } from '../src/media/locations.ts'
 import type { Expiring, ObjectStore, PutOptions, Staged, StoredObject } from '../src/objects/port.ts'
-import { openMemoryParts } from './object-parts.ts'
+import { openMemoryParts, stoppable } from './object-parts.ts'
 
 export interface MemoryObjects extends ObjectStore, Expiring {
   /** Every address there is, and those of uploads under way, for the checks at the end. */
   addresses(): string[]
+  /** Whether there is an object at an address. */
+  has(url: string): boolean
 }
 
 interface Held {
@@ -53,19 +55,25 @@ export function openMemoryObjects(clock: Clock): MemoryObjects {
       }
     },
     putFile: async (ref, path, options) => store(ref, await readFile(path), options),
-    head: async (ref) => held.get(s3Url(ref))?.object ?? null,
+    head: async (ref) => {
+      checkKey(ref)
+      return held.get(s3Url(ref))?.object ?? null
+    },
     get: async (ref, { range, signal } = {}) => {
+      checkKey(ref)
       const found = held.get(s3Url(ref))
       if (!found) throw new MediaError('not_found', `no object ${s3Url(ref)}`)
       signal?.throwIfAborted()
       const bytes = range ? found.bytes.subarray(range.start, range.end + 1) : found.bytes
-      return { object: found.object, body: chunks(bytes) }
+      return { object: found.object, body: chunks(bytes, signal) }
     },
     remove: async (ref) => {
       checkKey(ref)
       held.delete(s3Url(ref))
     },
     removePrefix: async (bucket, prefix) => {
+      checkKey({ bucket, key: prefix.replace(/\/$/, '') })
+      if (!prefix.endsWith('/')) throw new MediaError('internal', `a prefix to remove ends with a slash: ${prefix}`)
       const found = under(bucket, prefix)
       for (const { object } of found) held.delete(s3Url(object.ref))
       return found.length
@@ -87,6 +95,7 @@ export function openMemoryObjects(clock: Clock): MemoryObjects {
     },
     ping: async () => {},
     close: async () => {},
+    has: (url) => held.has(url),
     addresses: () => [...held.keys(), ...partAddresses().map(s3Url)],
   }
 }
@@ -94,18 +103,19 @@ export function openMemoryObjects(clock: Clock): MemoryObjects {
 async function collect(source: AsyncIterable<Uint8Array>, limit: number, signal?: AbortSignal): Promise<Buffer> {
   const parts: Uint8Array[] = []
   let size = 0
-  for await (const part of source) {
-    signal?.throwIfAborted()
+  for await (const part of stoppable(source, signal)) {
     size += part.length
     if (size > limit) throw new MediaError('too_large', `more than ${limit} bytes`)
     parts.push(Uint8Array.from(part))
   }
-  signal?.throwIfAborted()
   return Buffer.concat(parts)
 }
 
-async function* chunks(bytes: Buffer): AsyncIterable<Uint8Array> {
-  for (let start = 0; start < bytes.length; start += headBytes) yield bytes.subarray(start, start + headBytes)
+async function* chunks(bytes: Buffer, signal?: AbortSignal): AsyncIterable<Uint8Array> {
+  for (let start = 0; start < bytes.length; start += headBytes) {
+    signal?.throwIfAborted()
+    yield bytes.subarray(start, start + headBytes)
+  }
 }
 
 function md5(bytes: Uint8Array): string {
@@ -114,6 +124,6 @@ function md5(bytes: Uint8Array): string {
 
 function checkKey({ bucket, key }: ObjectRef): void {
   const segment = /^[A-Za-z0-9_-][A-Za-z0-9._-]*$/
-  if ([bucket, ...key.split('/')].every((part) => segment.test(part))) return
+  if (key.length <= 1024 && [bucket, ...key.split('/')].every((part) => segment.test(part))) return
   throw new MediaError('internal', `not a key of ours: ${JSON.stringify(key)}`)
 }

@@ -39,8 +39,10 @@ export interface FilesystemOptions {
  *
  * Writes: `{root}/{bucket}/{key}`, a file a person can open, and beside it `.{name}.json` with size, ETag and type.
  * An object is there when both are there and agree in size. Uploads grow in `{root}/.staging`, emptied at start.
+ * What comes in parts grows in `{root}/.uploads/{id}`: parts lie at their place in one file, and a journal beside it says
+ * which are durable; complete, the file is renamed. Such uploads outlive restarts, and go when `expire` finds them old.
  * Needs: one filesystem with atomic rename, and a disk that keeps what it has synced (fsync, also of folders); it does
- * about five syncs an object. Back it up by copying the folder.
+ * about five syncs an object, and two for each part or for several that end together. Back it up by copying the folder.
  * Memory: at most 16 MiB of large buffers, 64 KiB more for each further upload; two hash threads.
  * Cannot promise: more than one process or machine; a key that is also another key's folder (`a` and `a/b`);
  * listings of a folder with millions of entries in flat memory. Names that differ in case only need a filesystem that
