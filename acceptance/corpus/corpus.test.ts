@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
+import type { ReadableStream } from 'node:stream/web'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
@@ -133,7 +134,7 @@ describe('the corpus', { concurrency: 3 }, () => {
     assert.equal(reply.status, 200, `${rendition.name}: ${reply.url}`)
     assert.equal(reply.headers.get('content-type'), rendition.content_type)
     assert.ok(reply.redirected, 'by a signed address')
-    if (reply.body) await pipeline(Readable.fromWeb(reply.body), createWriteStream(path))
+    if (reply.body) await pipeline(Readable.fromWeb(reply.body as ReadableStream), createWriteStream(path))
     else await writeFile(path, '')
   }
 
