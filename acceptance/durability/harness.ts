@@ -30,6 +30,8 @@ export interface Fault {
   nth: number
   /** From the nth on, every one. */
   onwards?: boolean
+  /** From the nth on, every so many. */
+  every?: number
   fault: 'signal=KILL' | 'error=EIO' | 'error=ENOSPC'
 }
 
@@ -54,7 +56,7 @@ export interface Sent {
   bytes: Buffer
 }
 
-const door = join(import.meta.dirname, 'door.ts')
+const program = join(import.meta.dirname, 'door.ts')
 /** More than one buffer, so that the bytes go to the disk in several writes. */
 const fileSize = 150_000
 
@@ -67,38 +69,72 @@ async function newFolder(): Promise<string> {
   return await mkdtemp(join(tmpdir(), 'durability-'))
 }
 
-/** Starts the door on a new folder, sends it `uploads` files one after another, and ends it. */
-export async function runDoor(options: { uploads: number; fault?: Fault; calls?: string }): Promise<Run> {
-  const { uploads, fault, calls = 'fsync,fdatasync,rename,mkdir,pwrite64,write,writev' } = options
+/** Starts the form door on a new folder, sends it `uploads` files one after another, and ends it. */
+export async function runDoor({ uploads, fault }: { uploads: number; fault?: Fault }): Promise<Run> {
+  const play = async (port: number) => {
+    const answers: Answer[] = []
+    for (let count = 0; count < uploads; count++) answers.push(await upload(port, `upload ${count}`))
+    return { whole: answers.at(-1)?.status === 201, played: answers }
+  }
+  const { played, ...run } = await traceDoor({ door: 'form', fault, play })
+  return { ...run, answers: played ?? [] }
+}
+
+export interface Play<T> {
+  door: 'form' | 'raw' | 'direct' | 'tus' | 'ietf'
+  fault?: Fault | undefined
+  /** Resolves with whether it came to its end, though the door may have been killed. */
+  play(port: number): Promise<{ whole: boolean; played: T }>
+}
+
+export interface Traced<T> {
+  folder: string
+  trace: string
+  started: boolean
+  whole: boolean
+  /** Null when the door did not come up. */
+  played: T | null
+}
+
+const tracedCalls = 'fsync,fdatasync,rename,mkdir,ftruncate,pwrite64,write,writev'
+
+/** Starts a door on a new folder under strace, plays with it, and ends it. */
+export async function traceDoor<T>({ door, fault, play }: Play<T>): Promise<Traced<T>> {
   const folder = await newFolder()
   const log = join(folder, 'trace')
   const data = join(folder, 'data')
   // Fast, but strace 6.1 then forgets to send signals.
   const fast = fault?.fault === 'signal=KILL' ? [] : ['--seccomp-bpf']
-  const strace = ['-f', '-y', '-s', '32', ...fast, '-o', log, '-e', `trace=${calls}`, '-e', 'signal=none']
+  const strace = ['-f', '-y', '-s', '40', ...fast, '-o', log, '-e', `trace=${tracedCalls}`, '-e', 'signal=none']
   const injected = fault
     ? [
         ...pathsOf(data, fault.side),
         '-e',
-        `inject=${fault.call}:${fault.fault}:when=${fault.nth}${fault.onwards ? '+' : ''}`,
+        `inject=${fault.call}:${fault.fault}:when=${fault.nth}${fault.every ? `+${fault.every}` : fault.onwards ? '+' : ''}`,
       ]
     : []
-  const child = spawn('strace', [...strace, ...injected, process.execPath, door, data], {
+  const flags = ['--disable-warning=ExperimentalWarning', program]
+  const child = spawn('strace', [...strace, ...injected, process.execPath, ...flags, data, 'md5', door], {
     stdio: ['ignore', 'pipe', 'ignore'],
     env: { ...process.env, UV_THREADPOOL_SIZE: '1', UV_USE_IO_URING: '0' },
   })
   const exited = once(child, 'exit')
   const lines = createInterface({ input: child.stdout })
   const [first] = (await Promise.race([once(lines, 'line'), exited.then(() => [])])) as string[]
-  const answers: Answer[] = []
+  let done: { whole: boolean; played: T | null } = { whole: false, played: null }
   if (first) {
     const { port, pid } = JSON.parse(first) as { port: number; pid: number }
-    for (let count = 0; count < uploads; count++) answers.push(await upload(port, `upload ${count}`))
+    try {
+      done = await play(port)
+    } catch (error) {
+      process.kill(pid, 'SIGKILL')
+      throw error
+    }
     // A fault that kills has done it already, when it was reached.
-    if (fault?.fault !== 'signal=KILL' || answers.at(-1)?.status === 201) process.kill(pid, 'SIGKILL')
+    if (fault?.fault !== 'signal=KILL' || done.whole) process.kill(pid, 'SIGKILL')
   }
   await exited
-  return { folder, trace: await readFile(log, 'utf8'), started: first !== undefined, answers }
+  return { folder, trace: await readFile(log, 'utf8'), started: first !== undefined, ...done }
 }
 
 async function upload(port: number, title: string): Promise<Answer> {
@@ -118,9 +154,15 @@ async function upload(port: number, title: string): Promise<Answer> {
 function pathsOf(data: string, side: Side): string[] {
   const objects = join(data, 'objects')
   const staged = Array.from({ length: 40 }, (_, n) => join(objects, '.staging', String(n + 1)))
+  // The names that the door gives to uploads and media; a form's are numbered as well.
+  const uploads = [1, 2, 3, 4, 5].flatMap((n) => {
+    const folder = join(objects, '.uploads', String(n).padStart(32, '0'))
+    return [folder, ...['data', 'parts.log', 'upload.json'].map((name) => join(folder, name))]
+  })
   const database = join(data, 'metadata.db')
+  const folders = ['.staging', '.uploads', 'temp'].map((name) => join(objects, name))
   const paths = {
-    objects: [objects, join(objects, '.staging'), join(objects, 'temp'), ...staged],
+    objects: [objects, ...folders, ...staged, ...uploads],
     store: [database, `${database}-wal`, `${database}-journal`, `${database}.lock`],
   }
   return paths[side].flatMap((path) => ['-P', path])
