@@ -59,7 +59,8 @@ export async function openJudge(url: string, headers: Record<string, string> = {
       const response = await fetch(url + path, { redirect: 'manual', ...init, method, headers: all })
       const text = await response.text()
       const type = response.headers.get('content-type') ?? ''
-      const json = /json/.test(type) ? JSON.parse(text) : undefined
+      // An answer to HEAD names a type and has no body.
+      const json = /json/.test(type) && method !== 'HEAD' ? JSON.parse(text) : undefined
       seen.add(check(document, { method, path, status: response.status, type, text, json }))
       return { status: response.status, headers: response.headers, text, json }
     },

@@ -35,6 +35,8 @@ export interface TusRequest {
 export interface TusAnswer {
   status: number
   headers: Record<string, string>
+  /** Of an upload that was made. */
+  record: MediaRecord | null
 }
 
 export const tusVersion = '1.0.0'
@@ -93,7 +95,8 @@ async function converse(resumable: Resumable, request: TusRequest, turn: AbortSi
   const answer = await server.handleWeb(webRequestOf(request, declared))
   if (refusal instanceof MediaError || refusal instanceof Error) throw refusal
   if (answer.status >= 400) throw refusalOf(answer.status, await answer.text())
-  return { status: answer.status, headers: { ...headersOf(answer), ...store.headers() } }
+  const record = answer.status === 201 ? store.record() : null
+  return { status: answer.status, headers: { ...headersOf(answer), ...store.headers() }, record }
 }
 
 /** The library only takes it apart again. */
@@ -164,6 +167,10 @@ class RequestStore extends DataStore {
       // "[…] responses to HEAD requests MUST include the Upload-Metadata header and its value as specified by the Client"
       ...(method === 'HEAD' && details.metadata ? { 'upload-metadata': details.metadata } : {}),
     }
+  }
+
+  record(): MediaRecord | null {
+    return this.#standing?.record ?? null
   }
 
   async declaredSize(): Promise<number | null> {

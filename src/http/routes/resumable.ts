@@ -1,5 +1,6 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import { codeOf, MediaError } from '../../media/errors.ts'
+import type { MediaRecord } from '../../media/record.ts'
 import { wholeOf } from '../../uploads/chunks.ts'
 import type { Resumable, Standing } from '../../uploads/resumable.ts'
 import {
@@ -87,19 +88,18 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
   }
 
   /** What the door answers when a media is made, however many requests it took. */
-  async function sendMedia(request: FastifyRequest, reply: FastifyReply, standing: Standing, status: number) {
+  async function sendMedia(reply: FastifyReply, standing: Standing, status: number) {
     const { record } = standing
-    const fresh = record.status === 'uploaded'
-    const view = fresh ? { record, progress: 0 } : await deps.library.get(request.caller.user_id, record.media_id)
     describe(reply, standing)
-    reply.header('upload-complete', complete(true)).header('media-id', record.media_id)
-    return await reply.code(status).send(wireOf(view, deps.publicUrl()))
+    reply.code(status).header('upload-complete', complete(true)).header('media-id', record.media_id)
+    return await sendRecord(deps, reply, record)
   }
 
   /** "Any response, successful or not, MUST then include the Upload-Complete header field with a false value." */
   async function sendMore(reply: FastifyReply, standing: Standing, status: number) {
     describe(reply, standing)
-    return await reply.code(status).header('upload-complete', complete(false)).send()
+    reply.code(status).header('upload-complete', complete(false))
+    return status === 201 ? await sendRecord(deps, reply, standing.record) : await reply.send()
   }
 
   async function begin(request: FastifyRequest, reply: FastifyReply): Promise<string> {
@@ -123,12 +123,12 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
         const standing = await resumable.standing(caller.user_id, media_id)
         const location = urlOf(media_id)
         reply.header('location', location).header('media-id', media_id)
-        if (standing.complete) return () => sendMedia(request, reply, standing, 201)
+        if (standing.complete) return () => sendMedia(reply, standing, 201)
         // "it SHOULD announce the upload resource by sending an interim response […] and the Location header field"
         interim(reply, { version: draftVersionOf(headers), location, 'upload-limit': limitsNow(standing) })
         if (standing.offset > 0) return async () => sendMismatch(request, reply, standing, 0)
         const further = await receive(request, reply, { standing, turn })
-        return () => (last ? sendMedia(request, reply, further, 201) : sendMore(reply, further, 201))
+        return () => (last ? sendMedia(reply, further, 201) : sendMore(reply, further, 201))
       })
       return await answer()
     },
@@ -160,7 +160,7 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
         if (standing.complete) return () => answerComplete(request, reply, standing)
         const sized = await withSize(standing, sizeSaid(headers, offset))
         const further = await receive(request, reply, { standing: sized, turn })
-        return () => (last ? sendMedia(request, reply, further, 200) : sendMore(reply, further, 204))
+        return () => (last ? sendMedia(reply, further, 200) : sendMore(reply, further, 204))
       })
       return await answer()
     },
@@ -190,7 +190,7 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
    */
   async function answerComplete(request: FastifyRequest, reply: FastifyReply, standing: Standing) {
     const empty = lengthOf(request) === 0 || request.raw.readableEnded
-    if (empty && completeSaid(request.headers)) return await sendMedia(request, reply, standing, 200)
+    if (empty && completeSaid(request.headers)) return await sendMedia(reply, standing, 200)
     reply.header('upload-complete', complete(true))
     const error = new MediaError('wrong_state', 'a complete upload', { detail: 'The upload is complete.' })
     return sendProblem(reply, {
@@ -198,6 +198,17 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
       ...{ type: `${problemTypes}#completed-upload`, title: 'upload is already completed', status: 400 },
     })
   }
+}
+
+/** As every door answers what it has made; one that was made before has gone on since. */
+export async function sendRecord(
+  { library, publicUrl }: Pick<AppDeps, 'library' | 'publicUrl'>,
+  reply: FastifyReply,
+  record: MediaRecord,
+): Promise<FastifyReply> {
+  const fresh = record.status === 'uploading' || record.status === 'uploaded'
+  const view = fresh ? { record, progress: 0 } : await library.get(record.user_id, record.media_id)
+  return await reply.send(wireOf(view, publicUrl()))
 }
 
 /** "[…] MUST NOT send a 104 […] when the interop version […] is missing or mismatching", and MUST say its own. */

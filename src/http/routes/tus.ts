@@ -1,5 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
-import { MediaParams } from '../../../contract/media.ts'
+import { Media, MediaParams } from '../../../contract/media.ts'
 import { codeOf, MediaError } from '../../media/errors.ts'
 import type { Resumable } from '../../uploads/resumable.ts'
 import { limitsOf, speaksDraft } from '../../uploads/resumable-draft.ts'
@@ -8,7 +8,7 @@ import type { App, AppDeps } from '../deps.ts'
 import { problemOf } from '../errors.ts'
 import { answerOnce } from '../idempotency.ts'
 import { sendProblem } from '../refusals.ts'
-import { type DraftDoor, openDraftDoor, problemOfDraft } from './resumable.ts'
+import { type DraftDoor, openDraftDoor, problemOfDraft, sendRecord } from './resumable.ts'
 import { empty, refusals } from './schemas.ts'
 
 const base = '/api/media/upload/tus'
@@ -37,7 +37,8 @@ export function tusRoutes(app: App, deps: Deps): void {
   const about = { tags, params: MediaParams }
 
   app.post(base, { schema: { ...schemas.create, tags } }, answer)
-  app.head(`${base}/:media_id`, { schema: { ...schemas.head, ...about } }, answer)
+  const documented = { swagger: { exposeHeadRoute: true } }
+  app.head(`${base}/:media_id`, { config: documented, schema: { ...schemas.head, ...about } }, answer)
   app.patch(`${base}/:media_id`, { schema: { ...schemas.append, ...about } }, answer)
   app.delete(`${base}/:media_id`, { schema: { ...schemas.cancel, ...about } }, answer)
   // For clients that can send neither PATCH nor DELETE.
@@ -76,7 +77,8 @@ function methodOf({ method, headers, params }: FastifyRequest): Verb {
   throw new MediaError('method_not_allowed', `${method} as ${asked}`)
 }
 
-function openTusAnswers({ resumable, idempotency, urlOf }: Deps & { urlOf: (media_id: string) => string }) {
+function openTusAnswers(deps: Deps & { urlOf: (media_id: string) => string }) {
+  const { resumable, idempotency, urlOf } = deps
   const door = openTusDoor(resumable)
   return async (method: Verb, request: FastifyRequest, reply: FastifyReply) => {
     const { raw, caller, headers } = request
@@ -90,7 +92,8 @@ function openTusAnswers({ resumable, idempotency, urlOf }: Deps & { urlOf: (medi
     }
     const { user_id } = caller
     const answer = await door.answer({ method, media_id, headers, body: raw, user_id, urlOf, once })
-    return await reply.code(answer.status).headers(answer.headers).send()
+    reply.code(answer.status).headers(answer.headers)
+    return answer.record ? await sendRecord(deps, reply, answer.record) : await reply.send()
   }
 }
 
@@ -118,7 +121,7 @@ const schemas = {
       'uploads (`Upload-Complete`, interop version 6; `?title=` or `?filename=`, or a filename in `Content-Disposition`). ' +
       '`Location` says where to go on, `Media-Id` which media it will be.',
     response: {
-      201: empty('Begun; by the draft, complete as well when the request says so: then the record is answered.'),
+      201: Media,
       ...refusals(...common, ...received, 'title_missing', 'file_empty', 'invalid_request'),
     },
   },
@@ -133,8 +136,8 @@ const schemas = {
     summary: 'Go on with an upload',
     description: 'The answer to the last bytes comes when the media is made of them.',
     response: {
-      200: empty('Complete, by the draft: the record is answered.'),
-      204: empty('Stored; complete, by tus, when `Upload-Offset` is the length.'),
+      200: Media,
+      204: empty('Stored; to tus, complete as well when `Upload-Offset` is the length.'),
       ...refusals(...common, ...received, 'not_found', 'wrong_offset', 'wrong_state'),
     },
   },
