@@ -43,16 +43,20 @@ async function watched(sending: Sending, send: Transport): Promise<Answer> {
   const end = () => stop.abort(signal.reason)
   const stall = () => stop.abort(new ServiceUnreachable(url, new Error('the connection stood still')))
   let timer = setTimeout(stall, stallTime + size / slowest)
+  let over = false
   signal.addEventListener('abort', end)
   if (signal.aborted) end()
   try {
     const hear = (bytes: number) => {
+      // A body may be read on for a moment when its request is over.
+      if (over) return
       clearTimeout(timer)
       timer = setTimeout(stall, stallTime)
       onSent(bytes)
     }
     return await send({ ...sending, signal: stop.signal, onSent: hear })
   } finally {
+    over = true
     clearTimeout(timer)
     signal.removeEventListener('abort', end)
   }
