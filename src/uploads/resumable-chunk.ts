@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { crc32 } from 'node:zlib'
 import type { Clock } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import type { ObjectStore, UploadRef } from '../objects/port.ts'
+import type { ObjectStore } from '../objects/port.ts'
 import { sniff } from './sniff.ts'
 
 /** Bytes of an upload that follow one another, as one request brings them. */
@@ -89,7 +89,9 @@ function fellSilent(silence: number): MediaError {
 }
 
 interface Target {
-  upload: UploadRef
+  /** Where it lies meanwhile; the folder, which ends with a slash, is its own. */
+  bucket: string
+  folder: string
   /** Bytes that there is room for. */
   limit: number
   appendFrom(source: AsyncIterable<Uint8Array>): Promise<number>
@@ -103,7 +105,7 @@ interface Target {
 export async function verifiedChunk(
   objects: ObjectStore,
   { source, signal, checksum }: Chunk & { checksum: Checksum },
-  { upload, limit, appendFrom }: Target,
+  { bucket, folder, limit, appendFrom }: Target,
 ): Promise<number> {
   const hash = openHash(checksum.algorithm)
   async function* hashed() {
@@ -119,14 +121,14 @@ export async function verifiedChunk(
       detail: 'The bytes are not those that Upload-Checksum announces. None of them were kept: send them again.',
     })
   }
-  const ref = { bucket: upload.ref.bucket, key: `${upload.ref.key}.chunk` }
-  await staged.commit(ref, { content_type: 'application/octet-stream' })
+  const place = { bucket, key: `${folder}chunk` }
+  await staged.commit(place, { content_type: 'application/octet-stream' })
   try {
-    const { body } = await objects.get(ref, { signal })
+    const { body } = await objects.get(place, { signal })
     return await appendFrom(body)
   } finally {
-    // What a crash leaves goes with the bucket's lifecycle.
-    await objects.remove(ref)
+    // What a crash leaves goes with the media, or with the bucket's lifecycle.
+    await objects.removePrefix(bucket, folder)
   }
 }
 

@@ -152,15 +152,17 @@ export function openResumable(ports: ResumablePorts): Resumable {
   }
 
   async function append(standing: Standing, { checksum, last = false, ...sent }: LastChunk): Promise<Standing> {
-    const { details, upload, offset } = standing
+    const { record, details, upload, offset } = standing
     const limit = details.file_size ?? maxBytes
     const leave = AbortSignal.any([sent.signal, closing.signal])
     const { source, signal, end } = readChunk({ ...sent, signal: leave }, { offset, clock, silence })
+    // Below the media's name, which whoever purges it removes.
+    const place = { bucket: upload.ref.bucket, folder: `${record.media_id}/` }
     const appendFrom = async (from: AsyncIterable<Uint8Array>) =>
       await objects.append(upload, from, { offset, limit, signal })
     try {
       const held = checksum
-        ? await verifiedChunk(objects, { source, signal, checksum }, { upload, limit: limit - offset, appendFrom })
+        ? await verifiedChunk(objects, { source, signal, checksum }, { ...place, limit: limit - offset, appendFrom })
         : await appendFrom(source)
       const further = { ...standing, offset: held }
       return last || held === details.file_size ? await finish(further) : further

@@ -81,6 +81,8 @@ async function purgeMedia(
   // An upload may have been completed and its record not yet told.
   const raw_url = temp_s3_url ?? upload?.s3_url
   if (raw_url) await objects.remove(parseS3Url(raw_url))
+  // A chunk that was held back until its checksum is known.
+  if (upload) await objects.removePrefix(parseS3Url(upload.s3_url).bucket, `${media_id}/`)
   await objects.removePrefix(processedBucket, `${media_id}/`)
   const again = Date.parse(deleted_at) + 2 * leaseMs
   const now = clock.now()

@@ -327,6 +327,34 @@ describe('worker', () => {
     assert.equal((await bench.record()).status, 'processed')
   })
 
+  test('an upload that nobody completes is purged, with the chunk whose checksum a crash left unproved', async () => {
+    const bench = openBench((task) => bench.storeOutput(task))
+    const { upload_id } = await bench.objects.beginUpload(raw, { content_type: 'image/png', part_size: null })
+    await bench.objects.append({ ref: raw, upload_id }, bytes('half'), { offset: 0 })
+    const staged = await bench.objects.stage(bytes('chunk'))
+    await staged.commit({ bucket: 'temp', key: 'm1/chunk' }, { content_type: 'application/octet-stream' })
+    const ids = { media_id: 'm1', user_id: 'ada' }
+    const now = bench.clock.now()
+    const expires_at = isoTime(now + 5_000)
+    const sizes = { part_size: null, file_size: 8, checksum: null }
+    const upload = { door: 'tus' as const, upload_id, s3_url: 's3://temp/m1.png', ...sizes, expires_at, metadata: null }
+    const said = { title: 't', media_type: 'image' as const, upload_time: isoTime(now), status: 'uploading' as const }
+    await bench.metadata.commit({
+      media_id: 'm1',
+      expect: { absent: true },
+      create: newRecord({ ...ids, ...said, upload }),
+      jobs: [{ create: newJob({ ...ids, kind: 'expire', lane: 'tasks', now, due_at: now + 5_000 }) }],
+      events: [{ type: 'media.created', at: isoTime(now) }],
+    })
+    bench.startWorker()
+    bench.startSweeper()
+    await bench.after(2_000)
+    assert.equal((await bench.record()).status, 'uploading')
+    await bench.after(120_000)
+    assert.equal((await bench.record()).status, 'deleted')
+    assert.deepEqual(bench.objects.addresses(), [])
+  })
+
   test('raw media never processed are reported after TEMP_DAYS and removed after ten times as long', async () => {
     const bench = openBench(async () => {
       throw new MediaError('undecodable', '')

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { readdir } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
@@ -291,6 +293,7 @@ describe('tus', { timeout: 60_000 }, () => {
     assert.equal((await patch(path, offset, next(), { 'upload-checksum': `crc32 ${base64(crc)}` })).status, 204)
     assert.ok((await bytesAt(path)).equals(bytes))
     for await (const { ref } of kit.objects.list('temp', '')) assert.ok(!ref.key.includes('chunk'), ref.key)
+    assert.ok(!(await readdir(join(kit.folder, 'objects/temp'))).includes(path.split('/').at(-1) ?? ''))
   })
 
   test('another writer takes over from one that is silent, and no byte of his comes after', async () => {
