@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
@@ -446,6 +447,8 @@ describe('tus', { timeout: 60_000 }, () => {
       { chunkSize: 200_000 },
       { chunkSize: 200_000, uploadDataDuringCreation: true },
       { overridePatchMethod: true },
+      // A stream, whose length the client does not know either.
+      { chunkSize: 200_000, uploadLengthDeferred: true },
     ]
     for (const protocol of ['tus-v1', 'ietf-draft-05', 'ietf-draft-03'] as const) {
       for (const way of ways) {
@@ -456,10 +459,15 @@ describe('tus', { timeout: 60_000 }, () => {
   })
 })
 
+function* split(bytes: Buffer) {
+  for (let at = 0; at < bytes.length; at += 65_536) yield bytes.subarray(at, at + 65_536)
+}
+
 async function uploadWith(endpoint: string, bytes: Buffer, options: object): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const metadata = { filename: 'a.gif', filetype: 'image/gif' }
-  const upload = new Upload(bytes, {
+  const file = 'uploadLengthDeferred' in options ? Readable.from(split(bytes), { objectMode: false }) : bytes
+  const upload = new Upload(file, {
     endpoint,
     metadata,
     ...options,
