@@ -7,8 +7,9 @@ const waitingLimit = 8
 /**
  * A stream's chunks as they come. The stream's own iterator joins what is waiting into new memory: for an upload that
  * is all of it, copied once more.
+ * @param signal lets go of the stream, and of what waits: whoever reads has left without saying so.
  */
-export async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {
+export async function* chunksOf(stream: Readable, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   const waiting: Uint8Array[] = []
   // What has gone away before it is read tells nobody any more.
   const gone = stream.destroyed || stream.readableEnded
@@ -22,7 +23,15 @@ export async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {
     if (waiting.push(chunk) >= waitingLimit) stream.pause()
     state.wake?.()
   }
-  stream.on('data', onData).once('end', onEnd).once('error', onEnd).once('close', onEnd)
+  const onAbort = () => {
+    stream.off('data', onData)
+    waiting.length = 0
+    onEnd(signal?.reason)
+  }
+  signal?.addEventListener('abort', onAbort, { once: true })
+  if (signal?.aborted) onAbort()
+  else stream.on('data', onData)
+  stream.once('end', onEnd).once('error', onEnd).once('close', onEnd)
   try {
     for (;;) {
       const chunk = waiting.shift()
@@ -37,6 +46,7 @@ export async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {
     }
     if (state.error) throw state.error
   } finally {
+    signal?.removeEventListener('abort', onAbort)
     stream.off('data', onData).pause()
   }
 }
@@ -45,9 +55,9 @@ export async function* chunksOf(stream: Readable): AsyncGenerator<Uint8Array> {
  * The chunks of a request's body, to its end.
  * @throws MediaError `upload_interrupted` when it is cut: to a bare reader that looks like the end.
  */
-export async function* wholeOf(body: Readable): AsyncGenerator<Uint8Array> {
+export async function* wholeOf(body: Readable, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
   try {
-    yield* chunksOf(body)
+    yield* chunksOf(body, signal)
   } catch (cause) {
     throw new MediaError('upload_interrupted', 'the body was cut', { cause })
   }

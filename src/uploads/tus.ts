@@ -229,7 +229,7 @@ class RequestStore extends DataStore {
     if (standing.complete) return offsetOfComplete(standing, headers)
     const checksum = readChecksum(headers)
     try {
-      this.#standing = await this.#resumable.append(standing, { source: wholeOf(body), signal, checksum })
+      this.#standing = await this.#resumable.append(standing, { source: wholeOf(body, signal), signal, checksum })
       return this.#standing.offset
     } catch (error) {
       // Its sender has not been told yet where to go on with it.

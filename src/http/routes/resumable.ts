@@ -78,7 +78,7 @@ export function openDraftDoor(deps: DraftDeps): DraftDoor {
     const stop = tellProgress(request, reply, standing)
     try {
       return await resumable.append(standing, {
-        source: wholeOf(request.raw),
+        source: wholeOf(request.raw, turn),
         signal: turn,
         last: completeSaid(request.headers),
       })
