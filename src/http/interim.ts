@@ -9,7 +9,8 @@ export function sendInterim(raw: ServerResponse, headers: Record<string, string>
   if (raw.headersSent || raw.writableEnded || raw.destroyed) return
   if (raw.req.httpVersionMajor === 2) {
     const { stream } = raw as unknown as Http2ServerResponse
-    if (!stream?.destroyed && !stream?.headersSent) stream.additionalHeaders({ ':status': 104, ...headers })
+    if (stream && !stream.closed && !stream.destroyed && !stream.headersSent)
+      stream.additionalHeaders({ ':status': 104, ...headers })
     return
   }
   // Without a socket, answers to earlier requests on the same connection are still under way.
