@@ -8,6 +8,7 @@ const main = join(import.meta.dirname, '../src/main.ts')
 
 /** As in the script `start`. */
 const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1']
+const heaps = { MALLOC_ARENA_MAX: '2' }
 
 /** A running service, of which a test knows only the address. */
 export interface Target {
@@ -39,7 +40,7 @@ export async function startTarget({ role, dataDir, env = {} }: TargetOptions = {
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'target-')))
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(process.execPath, [...flags, main, ...(role ? [role] : [])], {
-    env: { PATH, HOME, PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'warn', ...env },
+    env: { PATH, HOME, ...heaps, PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'warn', ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const over = once(child, 'close').then(async ([code]) => {

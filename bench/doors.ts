@@ -11,7 +11,7 @@ import { startTarget } from '../acceptance/target.ts'
  * A large film through every door, beside `cp` + `sync`, a bare server that pipes into a file, and @tus/server over its
  * own file store, in turn in one run: `node bench/doors.ts [RUNS] [MIB] [FILE_STORE] [ROWS]`. FILE_STORE is the folder of
  * `@tus/file-store`, which is no dependency of ours: `npm install --prefix /tmp/peer @tus/file-store@2.1.0` puts it to
- * `/tmp/peer/node_modules/@tus/file-store`; without it that row is left out. ROWS are names, with commas.
+ * `/tmp/peer/node_modules/@tus/file-store`; without it that row is left out. ROWS are names, with commas between.
  *
  * Each run has a new process and a sender of its own. Medians; two times each: until the answer, and until what was
  * written is synced. Memory is filled and freed before each, for the machine takes freed pages back.
@@ -41,20 +41,25 @@ const rows: [name: string, run: (place: string) => Promise<Figures>][] = [
   ['cp + sync', copy],
   ['bare http → file', (place) => through(startPeer('put', place), 'put', place)],
   ...(fileStore
-    ? [['@tus/server, its store', (place: string) => through(startPeer('tus-at', place), 'tus-at', place)] as never]
+    ? [['@tus/server’s own store', (place: string) => through(startPeer('tus-at', place), 'tus-at', place)] as never]
     : []),
   ['form', (place) => through(startService(place), 'form', place)],
   ['raw', (place) => through(startService(place), 'raw', place)],
   ['tus', (place) => through(startService(place), 'tus', place)],
   ['IETF', (place) => through(startService(place), 'ietf', place)],
   ...[1, 4, 8].map((parallel): (typeof rows)[number] => [
-    `direct, ${parallel}`,
+    `direct × ${parallel}`,
     (place) => through(startService(place), 'direct', place, parallel),
   ]),
+  ['tus unhashed', (place) => through(startService(place, unhashed), 'tus', place)],
+  ['direct × 8 unhashed', (place) => through(startService(place, unhashed), 'direct', place, 8)],
 ]
 
-async function startService(dataDir: string): Promise<Server> {
-  const env = { UPLOAD_FORM_LIMIT: String(8 * 1024 ** 3) }
+/** What the ETags' MD5 costs is the difference to these. */
+const unhashed = { OBJECTS_FILESYSTEM_ETAG: 'opaque' }
+
+async function startService(dataDir: string, settings: Record<string, string> = {}): Promise<Server> {
+  const env = { UPLOAD_FORM_LIMIT: String(8 * 1024 ** 3), ...settings }
   const { url, pid, kill } = await startTarget({ role: 'serve', dataDir, env })
   return { url, pid, end: kill }
 }
