@@ -91,11 +91,17 @@ export function openUploadFolders({ root, locate, newPath, clock }: FoldersGiven
     make: async (upload_id, about) => {
       const folder = join(root, upload_id)
       await mkdir(folder)
-      await writeSynced(join(folder, dataName), '')
-      await writeSynced(join(folder, journalName), '')
-      await writeSynced(join(folder, aboutName), `${JSON.stringify(about)}\n`)
-      await syncFolder(folder)
-      await syncFolder(root)
+      try {
+        await writeSynced(join(folder, dataName), '')
+        await writeSynced(join(folder, journalName), '')
+        await writeSynced(join(folder, aboutName), `${JSON.stringify(about)}\n`)
+        await syncFolder(folder)
+        await syncFolder(root)
+      } catch (error) {
+        // On a full disk, who tries again and again would leave a folder each time.
+        await discard(folder).catch(() => {})
+        throw error
+      }
     },
     use: async ({ ref, upload_id }, work) => {
       if (!/^[0-9a-f]{32}$/.test(upload_id)) throw noUpload(upload_id)
