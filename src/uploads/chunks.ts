@@ -47,7 +47,9 @@ export async function* chunksOf(stream: Readable, signal?: AbortSignal): AsyncGe
     if (state.error) throw state.error
   } finally {
     signal?.removeEventListener('abort', onAbort)
-    stream.off('data', onData).pause()
+    stream.off('data', onData)
+    // Who leaves while waiting gets here only when more has come, and somebody else may be reading that.
+    if (stream.listenerCount('data') === 0) stream.pause()
   }
 }
 
