@@ -43,11 +43,13 @@ describe('refusals', () => {
     }
   })
 
-  test('405 says what is possible, OPTIONS too, whatever the body', async () => {
+  test('405 says what is possible, OPTIONS too, and 404 that nothing is, whatever the body', async () => {
     await using kit = await openKit()
     const answer = await ask(kit, 'POST', '/api/media/x', { 'content-type': 'video/mp4' }, 'bytes')
     assert.deepEqual([answer.statusCode, answer.json().code], [405, 'method_not_allowed'])
     assert.equal(answer.headers.allow, 'DELETE, GET, HEAD, OPTIONS, PATCH')
+    const nowhere = await ask(kit, 'PUT', '/nothing/a.mp4', { 'content-type': 'video/mp4' }, 'bytes')
+    assert.deepEqual([nowhere.statusCode, nowhere.json().code], [404, 'not_found'])
     const options = await ask(kit, 'OPTIONS', '/api/media/x')
     assert.deepEqual([options.statusCode, options.headers.allow], [204, 'DELETE, GET, HEAD, OPTIONS, PATCH'])
   })

@@ -9,8 +9,13 @@ import { answers, asMediaError, problemOf } from './errors.ts'
 /** Every refusal leaves as `application/problem+json`. */
 export function refuseWithProblems(app: App, log: Log): void {
   app.setErrorHandler((thrown, request, reply) => refuse({ thrown, request, reply, log }))
-  app.setNotFoundHandler(() => {
+  const answer = async () => {
     throw new MediaError('not_found', 'no route', { detail: 'There is nothing at this address. /docs says what is.' })
+  }
+  app.setNotFoundHandler(answer)
+  // Before the body is looked at, which may be of any type.
+  app.addHook('onRequest', async ({ is404 }) => {
+    if (is404) await answer()
   })
 }
 
