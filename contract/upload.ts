@@ -19,6 +19,7 @@ const ContentType = Type.String({
   maxLength: 200,
   pattern: '^[A-Za-z0-9!#$&^_.+-]+/[A-Za-z0-9!#$&^_.+-]+ *(;.*)?$',
   description: 'Of the file, as the sender knows it; the bytes decide.',
+  examples: ['video/mp4'],
 })
 const Filename = Type.String({ minLength: 1, maxLength: 1024, description: 'For showing.' })
 const PartNumber = Type.Integer({ minimum: 1, maximum: partLimit })
@@ -38,6 +39,7 @@ export const InitUpload = Type.Object(
       Type.String({
         pattern: '^sha256:[0-9a-f]{64}$',
         description: 'SHA-256 of the file, when the sender knows it: media whose bytes have another fail.',
+        examples: [`sha256:${'0123456789abcdef'.repeat(4)}`],
       }),
     ),
   },

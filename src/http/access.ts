@@ -26,6 +26,6 @@ export function logAccess(app: App, log: Log): void {
     )
   })
   app.addHook('onRequestAbort', async (request) => {
-    log.info({ request_id: request.id, method: request.method }, 'the client went away')
+    log.info({ request_id: request.id, method: request.method, path: pathOf(request.url) }, 'the client went away')
   })
 }

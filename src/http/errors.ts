@@ -98,7 +98,7 @@ export const answers: Record<ErrorCode, Answer> = {
     title: 'Unsupported media',
     detail: 'This is no image, video or sound that the service takes.',
   },
-  title_missing: { status: 422, title: 'Title missing', detail: 'Send a field "title".' },
+  title_missing: { status: 422, title: 'Title missing', detail: 'Send a "title".' },
   file_missing: { status: 422, title: 'File missing', detail: 'Send a field "file" with the file.' },
   file_empty: { status: 422, title: 'File empty', detail: 'The file has no bytes.' },
   invalid_parts: {
@@ -167,7 +167,13 @@ export function problemOf(error: unknown, request_id: string): Problem {
 interface FastifyProblem {
   code?: string
   statusCode?: number
-  validation?: { instancePath: string; keyword?: string; message?: string; params?: { allowedValues?: unknown[] } }[]
+  validation?: {
+    instancePath: string
+    keyword?: string
+    message?: string
+    params?: { allowedValues?: unknown[] }
+    example?: unknown
+  }[]
   validationContext?: string
 }
 
@@ -207,7 +213,8 @@ function sayWhere(context: string, invalid: Invalid | undefined): string {
   return `${where} ${sayWhat(invalid)}.`
 }
 
-function sayWhat({ keyword, message, params }: Invalid = { instancePath: '' }): string {
+function sayWhat({ keyword, message, params, example }: Invalid = { instancePath: '' }): string {
+  if (keyword === 'pattern' && example !== undefined) return `must look like ${example}`
   if (keyword === 'pattern') return 'is not of the form that /docs describes'
   if (keyword === 'boolean') return 'is not taken here'
   if (keyword === 'enum') return `must be one of: ${params?.allowedValues?.join(', ')}`

@@ -11,8 +11,21 @@ export const compileValidator: FastifySchemaCompiler<TSchema> = ({ schema, httpP
   const numbers = httpPart === 'body' ? [] : integersOf(schema)
   return (given: unknown) => {
     const value = withNumbers(given, numbers)
-    return validator.Check(value) ? { value } : { error: validator.Errors(value) }
+    if (validator.Check(value)) return { value }
+    return {
+      error: validator.Errors(value).map((error) => ({ ...error, example: exampleAt(schema, error.instancePath) })),
+    }
   }
+}
+
+/** What the schema shows as an example of the value at a path. */
+function exampleAt(schema: TSchema, path: string): unknown {
+  let at: unknown = schema
+  for (const name of path.split('/').slice(1)) {
+    const { properties = {}, items } = (at ?? {}) as { properties?: Record<string, unknown>; items?: unknown }
+    at = properties[name] ?? items
+  }
+  return (at as { examples?: unknown[] } | undefined)?.examples?.[0]
 }
 
 function integersOf(schema: TSchema): string[] {

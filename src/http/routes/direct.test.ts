@@ -71,7 +71,9 @@ describe('the direct door', () => {
       [{ content_type: 'text/html', filename: 'a.html' }, 415, 'unsupported_media'],
       [{ content_type: 'application/pdf', filename: 'a.pdf' }, 415, 'unsupported_media'],
       [{ content_type: 'media' }, 422, 'invalid_request'],
-      [{ title: ' ' }, 422, 'invalid_request'],
+      [{ title: ' ' }, 422, 'title_missing'],
+      [{ title: undefined }, 422, 'title_missing'],
+      [{ title: 'two\nlines' }, 422, 'invalid_request'],
       [{ checksum: 'md5:1' }, 422, 'invalid_request'],
       [{ unknown: 1 }, 422, 'invalid_request'],
     ]
@@ -80,6 +82,8 @@ describe('the direct door', () => {
       assert.deepEqual([answer.status, answer.json.code], [status, code], JSON.stringify(change))
     }
     assert.deepEqual((await kit.metadata.list({ user_id: 'local', limit: 10 })).items, [])
+    const { json: problem } = await ask(kit, 'POST', '/init', { ...words, file_size: 1_000, content_type: 'media' })
+    assert.equal(problem.detail, 'body.content_type must look like video/mp4.')
   })
 
   test('5 TiB and ten thousand parts cost the API next to nothing', async () => {

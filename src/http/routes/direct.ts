@@ -8,6 +8,7 @@ import {
   UploadPlan,
   UploadState,
 } from '../../../contract/upload.ts'
+import { MediaError } from '../../media/errors.ts'
 import type { DirectDoor } from '../../uploads/direct.ts'
 import { checkTitle } from '../../uploads/names.ts'
 import type { App, AppDeps } from '../deps.ts'
@@ -43,6 +44,7 @@ export function directRoutes(app: App, { direct, idempotency, library, publicUrl
           ),
         },
       },
+      preValidation: async ({ body }) => demandTitle(body),
     },
     async (request, reply) => {
       const { body, caller } = request
@@ -148,4 +150,11 @@ export function directRoutes(app: App, { direct, idempotency, library, publicUrl
       return await reply.code(204).send()
     },
   )
+}
+
+/** Said as at every other door. @throws MediaError `title_missing` */
+function demandTitle(body: unknown): void {
+  if (typeof body !== 'object' || body === null || Array.isArray(body)) return
+  const { title = '' } = body as { title?: unknown }
+  if (typeof title === 'string' && title.trim() === '') throw new MediaError('title_missing', 'a body without a title')
 }
