@@ -14,7 +14,7 @@ export interface DirectDoor {
   sign(user_id: string, media_id: string, part_numbers: readonly number[]): Promise<SignedPart[]>
   /** What the store holds. @throws MediaError `not_found`, `wrong_state` when complete. */
   state(user_id: string, media_id: string): Promise<State>
-  /** As `Pending.finish`. */
+  /** As `Pending.finish`. @throws MediaError `wrong_state` for an upload by tus */
   complete(user_id: string, media_id: string, parts: readonly PartName[]): Promise<MediaRecord>
   /** As `Pending.abort`. */
   abort(user_id: string, media_id: string): Promise<void>
@@ -81,11 +81,7 @@ export function openDirectDoor(ports: DirectPorts): DirectDoor {
 
     sign: async (user_id, media_id, part_numbers) => {
       const found = await pending.find(user_id, media_id)
-      if (found.details.door === 'tus') {
-        throw new MediaError('wrong_state', `parts of ${media_id}, which is sent by tus`, {
-          detail: 'This upload is gone on with where it was begun: at the address of resumable uploads.',
-        })
-      }
+      refuseAppended(found)
       return await signParts(ports, found, part_numbers)
     },
 
@@ -98,9 +94,22 @@ export function openDirectDoor(ports: DirectPorts): DirectDoor {
       return { media_id, part_size, part_count: countOf(details), expires_at, file_size, stored_bytes, parts }
     },
 
-    complete: pending.finish,
+    complete: async (user_id, media_id, parts) => {
+      // What is not under way is answered by who finishes.
+      const found = await pending.find(user_id, media_id).catch(() => null)
+      if (found) refuseAppended(found)
+      return await pending.finish(user_id, media_id, parts)
+    },
     abort: pending.abort,
   }
+}
+
+/** What is appended is over when its sender says so: what is held may be half a file. @throws MediaError `wrong_state` */
+function refuseAppended({ details, record }: Found): void {
+  if (details.door !== 'tus') return
+  throw new MediaError('wrong_state', `parts of ${record.media_id}, which is sent by tus`, {
+    detail: 'This upload is gone on with where it was begun: at the address of resumable uploads.',
+  })
 }
 
 /** Bytes of each part but the last: as few parts as S3 takes, of whole MiB. */

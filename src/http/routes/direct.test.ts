@@ -60,6 +60,26 @@ describe('the direct door', () => {
     assert.deepEqual([after.status, after.json.code], [409, 'wrong_state'])
   })
 
+  test('makes no media of half a file that is sent by tus', async () => {
+    await using kit = await openKit()
+    const tus = { 'tus-resumable': '1.0.0' }
+    const begun = await kit.app.inject({
+      ...{ method: 'POST', url: '/api/media/upload/tus' },
+      headers: { ...tus, 'upload-defer-length': '1', 'upload-metadata': 'title dA==' },
+    })
+    const half = await kit.app.inject({
+      ...{ method: 'PATCH', url: String(begun.headers.location), payload: gif(1_000) },
+      headers: { ...tus, 'upload-offset': '0', 'content-type': 'application/offset+octet-stream' },
+    })
+    assert.equal(half.statusCode, 204)
+    const path = `/${begun.headers['media-id']}`
+    const { json: state } = await ask(kit, 'GET', path)
+    const parts = state.parts.map(({ part_number, etag }: Record<string, unknown>) => ({ part_number, etag }))
+    const refused = await ask(kit, 'POST', `${path}/complete`, { parts })
+    assert.deepEqual([refused.status, refused.json.code], [409, 'wrong_state'])
+    assert.equal((await ask(kit, 'GET', path)).json.stored_bytes, 1_000)
+  })
+
   test('a beginning that cannot end well is refused', async () => {
     await using kit = await openKit()
     const cases: [object, number, string][] = [
