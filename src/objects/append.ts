@@ -32,9 +32,13 @@ export interface Append {
 
 /** How long bytes of a slow sender may be held without being durable. */
 const flushMs = 1_500
+/** Bytes that are worth a sync, as soon as the one before is done. */
+const syncFrom = 1024 * 1024
+/** Bytes that may be held without being durable: what a kill costs, beside what is on the line. */
+const lagLimit = 6 * 1024 * 1024
 
 /**
- * Receives bytes that follow those held, cut into parts; each is made durable while the next is received. When the
+ * Receives bytes that follow those held, cut into parts; what came is made durable while more is received. When the
  * source ends, however it does, what came is kept: the last part may be incomplete, and grows when it goes on.
  */
 export async function appendParts(options: Append): Promise<number> {
@@ -115,6 +119,7 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
   })
   let held = offset
   let keptTo = offset
+  let durableTo = offset
   let buffer = nothing
   let filled = 0
   let hash: StreamHash | null = null
@@ -139,31 +144,38 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
     await writer.write(full, length, hash)
   }
 
-  /** Records the part that ends at `held`, after those before; resolves when the one before is durable. */
-  async function keepPart(etag: Promise<string>): Promise<void> {
-    const part_number = Math.ceil(held / stride)
-    const size = held - (part_number - 1) * stride
+  /** Has the part that ends at `held` recorded, after those before. */
+  function keepPart(etag: Promise<string>): void {
+    const to = held
+    const part_number = Math.ceil(to / stride)
+    const size = to - (part_number - 1) * stride
     const [written, before] = [writer.finish(), recorded]
-    keptTo = held
-    recorded = Promise.all([written, etag, before]).then(([, found]) => record({ part_number, size, etag: found }))
+    keptTo = to
+    etag.catch(() => {})
+    recorded = Promise.all([written, etag, before]).then(async ([, found]) => {
+      await record({ part_number, size, etag: found })
+      durableTo = to
+    })
     recorded.catch(() => {})
-    await before
   }
 
   async function endPart(): Promise<void> {
     await flush()
     const ending = hash?.digest() ?? Promise.resolve(newEtag())
-    ending.catch(() => {})
     hash = null
-    await keepPart(ending)
+    keepPart(ending)
   }
 
   async function keep(): Promise<void> {
     if (keptTo === held) return
     await flush()
-    const soFar = hash?.peek() ?? Promise.resolve(newEtag())
-    soFar.catch(() => {})
-    await keepPart(soFar)
+    keepPart(hash?.peek() ?? Promise.resolve(newEtag()))
+  }
+
+  /** What is filled goes on its way; it is synced with all before it, one sync after the other. */
+  async function fillNext(): Promise<void> {
+    await flush()
+    if (durableTo === keptTo && held - keptTo >= syncFrom) await keep()
   }
 
   async function push(bytes: Uint8Array): Promise<void> {
@@ -178,7 +190,8 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
       done += piece.length
       held += piece.length
       if (inPart() === 0) await endPart()
-      else if (filled === buffer.length) await flush()
+      else if (filled === buffer.length) await fillNext()
+      if (held - durableTo > lagLimit) await recorded
     }
   }
 

@@ -4,8 +4,8 @@ import type { Buffers, Bytes } from './buffers.ts'
 import { storageError } from './files.ts'
 import type { StreamHash } from './hashing.ts'
 
-/** Buffers of one file on their way to disk and hash at a time; more would only wait for the lock of the file. */
-const inFlightLimit = 2
+/** Buffers of one file on their way to disk and hash at a time: with fewer, the hash waits for its next. */
+const inFlightLimit = 8
 
 /** Bytes after which the disk is told to begin. */
 const flushEvery = 16 * 1024 * 1024
