@@ -32,10 +32,10 @@ interface Kind {
 }
 
 const kinds: Kind[] = [
-  // One part as it came and one that is being synced.
-  { name: 'tus-js-client', bound: 16 * mebibyte },
-  { name: 'tus-js-client (IETF draft)', bound: 16 * mebibyte },
-  { name: 'uppy', bound: 16 * mebibyte },
+  // A part of theirs.
+  { name: 'tus-js-client', bound: 8 * mebibyte },
+  { name: 'tus-js-client (IETF draft)', bound: 8 * mebibyte },
+  { name: 'uppy', bound: 8 * mebibyte },
   // Four parts at a time, each of them once.
   { name: 'client', bound: 4 * 5 * mebibyte, forgets: true },
 ]
