@@ -187,7 +187,7 @@ describe('companion', () => {
     assert.deepEqual(codeOf(await post(photo, `${json.url}x`)), [401, 'unauthenticated'])
     assert.deepEqual(codeOf(await post(photo, `${json.url}&upload_token=x`)), [401, 'unauthenticated'])
     // Not so large that it is refused unread: undici does not read an answer that comes while it writes.
-    const large = new File([new Uint8Array(2_500_000)], 'large.jpg')
+    const large = new File([photo, new Uint8Array(2_500_000)], 'large.jpg')
     assert.deepEqual(codeOf(await post(large)), [413, 'too_large'])
   })
 
