@@ -1,5 +1,5 @@
 import type { FastifyRequest } from 'fastify'
-import { MediaError } from '../media/errors.ts'
+import { Closing } from '../media/errors.ts'
 import type { App, AppDeps } from './deps.ts'
 import type { Caller, Identify } from './identity.ts'
 import { checkHost, checkOrigin, corsHeaders, preflightHeaders } from './origins.ts'
@@ -32,7 +32,7 @@ export function guardEntrance(app: App, { settings, publicUrl }: Pick<AppDeps, '
   })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders).header('x-request-id', request.id)
-    if (closing) throw new MediaError('unavailable', 'closing')
+    if (closing) throw new Closing()
     if (request.routeOptions.config?.signed) return
     const caution = { publicUrl, corsOrigins: settings.corsOrigins }
     const provenance = provenanceOf(request)

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { Problem } from '../../contract/problem.ts'
-import { MediaError } from '../media/errors.ts'
+import { Closing, MediaError } from '../media/errors.ts'
 import type { Log } from '../media/log.ts'
 import type { App } from './deps.ts'
 import { answers, asMediaError, problemOf } from './errors.ts'
@@ -29,7 +29,8 @@ interface Refusal {
 export function refuse({ thrown, request, reply, log }: Refusal): FastifyReply {
   const error = asMediaError(thrown)
   const problem = problemOf(error, request.id)
-  if (problem.status >= 500) log.error({ request_id: request.id, code: problem.code, error }, 'request failed')
+  const failed = problem.status >= 500 && !(error instanceof Closing)
+  if (failed) log.error({ request_id: request.id, code: problem.code, error }, 'request failed')
   else log.debug({ request_id: request.id, code: problem.code, error }, 'request refused')
   const { retryAfter } = answers[problem.code as keyof typeof answers]
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)

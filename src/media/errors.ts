@@ -74,6 +74,13 @@ export class MediaError extends Error {
   }
 }
 
+/** Why what comes, or is under way, is refused while the service stops: to its caller a refusal, to its operator none. */
+export class Closing extends MediaError {
+  constructor() {
+    super('unavailable', 'closing')
+  }
+}
+
 /** The code of any thrown thing; `internal` when it has none of ours. */
 export function codeOf(error: unknown): ErrorCode {
   return error instanceof MediaError ? error.code : 'internal'

@@ -1,5 +1,5 @@
 import type { Clock } from '../media/clock.ts'
-import { codeOf, MediaError } from '../media/errors.ts'
+import { Closing, codeOf, MediaError } from '../media/errors.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord, UploadDetails } from '../media/record.ts'
@@ -213,7 +213,7 @@ export function openResumable(ports: ResumablePorts): Resumable {
     abort: pending.abort,
 
     close: async () => {
-      closing.abort(new MediaError('unavailable', 'closing'))
+      closing.abort(new Closing())
       await Promise.allSettled(underWay)
     },
   }

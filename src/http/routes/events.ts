@@ -2,7 +2,7 @@ import { Readable } from 'node:stream'
 import { Type } from 'typebox'
 import { MediaParams } from '../../../contract/media.ts'
 import type { Clock } from '../../media/clock.ts'
-import { MediaError } from '../../media/errors.ts'
+import { Closing } from '../../media/errors.ts'
 import { finalStatuses } from '../../media/states.ts'
 import type { Notice } from '../../notices/live.ts'
 import type { App, AppDeps } from '../deps.ts'
@@ -61,7 +61,7 @@ export function eventRoutes(app: App, { library, live, publicUrl, clock }: Deps)
       })
       const notices = live.watch(media_id, { signal: stop.signal })[Symbol.asyncIterator]()
       const first = await notices.next()
-      if (first.done) throw new MediaError('unavailable', 'closing')
+      if (first.done) throw new Closing()
       if (isOver(first.value, headers['last-event-id'])) {
         stop.abort()
         return await reply.code(204).send()

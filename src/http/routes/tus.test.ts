@@ -7,6 +7,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { Upload } from 'tus-js-client'
+import { silentLog } from '../../media/log.ts'
 import { type Kit, openKit } from '../kit.test.ts'
 import { open, picture, type Reply, send } from './sender.test.ts'
 
@@ -419,7 +420,8 @@ describe('tus', { timeout: 60_000 }, () => {
   })
 
   test('the stop cuts who still sends, and keeps what came', async () => {
-    const own = await openKit()
+    const errors: object[] = []
+    const own = await openKit({ log: { ...silentLog, error: (fields) => void errors.push(fields) } })
     const address = await own.listen()
     const headers = { ...tus, ...named, 'upload-length': '100000' }
     const { headers: told } = await send(address, { method: 'POST', path: base, headers })
@@ -437,6 +439,7 @@ describe('tus', { timeout: 60_000 }, () => {
     assert.equal((await own.objects.heldOf(upload)).offset, 50_000)
     assert.equal((await sending.answer()).status, 503)
     await closed
+    assert.deepEqual(errors, [], 'a stop is no failure')
     await own[Symbol.asyncDispose]()
   })
 
