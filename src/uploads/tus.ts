@@ -8,6 +8,7 @@ import type { Keyed } from './idempotency.ts'
 import type { Resumable, Standing } from './resumable.ts'
 import { checksumAlgorithms } from './resumable-chunk.ts'
 import { readChecksum, readMetadata } from './tus-headers.ts'
+import { type Known, refusalOf } from './tus-refusals.ts'
 
 /**
  * tus 1.0 (https://tus.io/protocols/resumable-upload). What the protocol demands of headers, offsets and lengths is
@@ -94,7 +95,10 @@ async function converse(resumable: Resumable, request: TusRequest, turn: AbortSi
   const declared = request.method === 'PATCH' ? await store.declaredSize() : null
   const answer = await server.handleWeb(webRequestOf(request, declared))
   if (refusal instanceof MediaError || refusal instanceof Error) throw refusal
-  if (answer.status >= 400) throw refusalOf(answer.status, await answer.text())
+  if (answer.status >= 400) {
+    const words = await answer.text()
+    throw refusalOf({ status: answer.status, words, known: store.known(), maxBytes: resumable.maxBytes })
+  }
   const record = answer.status === 201 ? store.record() : null
   return { status: answer.status, headers: { ...headersOf(answer), ...store.headers() }, record }
 }
@@ -116,28 +120,6 @@ function webRequestOf({ method, media_id, headers }: TusRequest, declared: numbe
 function headersOf(answer: Response): Record<string, string> {
   const own = [...answer.headers].filter(([name]) => !/^(access-control-|content-|connection$)/.test(name))
   return Object.fromEntries(own)
-}
-
-/** The library's refusals, as ours. */
-function refusalOf(status: number, words: string): MediaError {
-  const detail = words.trim()
-  if (detail === 'Invalid content-type') {
-    return new MediaError('unsupported_media', detail, {
-      detail: 'The chunks of an upload are sent as application/offset+octet-stream.',
-    })
-  }
-  const code = codes[status]
-  return code ? new MediaError(code, detail, { detail }) : new MediaError('internal', `tus: ${status} ${detail}`)
-}
-
-const codes: Record<number, MediaError['code']> = {
-  400: 'malformed_request',
-  403: 'malformed_request',
-  404: 'not_found',
-  409: 'wrong_offset',
-  410: 'not_found',
-  413: 'too_large',
-  501: 'invalid_request',
 }
 
 /** The library's store, for one request. */
@@ -171,6 +153,10 @@ class RequestStore extends DataStore {
 
   record(): MediaRecord | null {
     return this.#standing?.record ?? null
+  }
+
+  known(): Known | undefined {
+    return this.#standing
   }
 
   async declaredSize(): Promise<number | null> {

@@ -173,8 +173,29 @@ describe('tus', { timeout: 60_000 }, () => {
     for (const [headers, body, status, code] of wrong) {
       const answer = await ask('PATCH', path, headers, body)
       assert.deepEqual([answer.status, codeOf(answer)], [status, code], JSON.stringify(headers))
+      assert.doesNotMatch(JSON.parse(answer.body).detail, /conflict|exceeded|required/)
     }
     assert.equal((await head(path)).headers['upload-offset'], '0')
+  })
+
+  test('a refusal says what happened and what to do', async () => {
+    const path = await create(1_000)
+    await patch(path, 0, picture(400))
+    const open = await create(null)
+    await patch(open, 0, picture(400))
+    const detailOf = async (answer: Promise<Reply>) => JSON.parse((await answer).body).detail
+    const length = (bytes: number) => ({ 'upload-length': String(bytes) })
+    const nothing = Buffer.alloc(0)
+    assert.match(await detailOf(patch(path, 7, nothing)), /holds 400 bytes.*"Upload-Offset: 400"/)
+    assert.match(await detailOf(patch(path, 400, Buffer.alloc(700))), /have 1000 bytes, of which 600 are missing/)
+    assert.match(await detailOf(patch(path, 400, nothing, length(999))), /have 1000 bytes, and that stays/)
+    assert.match(await detailOf(patch(open, 400, nothing, length(399))), /holds 400 bytes already/)
+    assert.match(await detailOf(patch(open, 400, nothing, length(5 * 1024 ** 4 + 1))), /5497558138880 bytes at most/)
+    assert.match(
+      await detailOf(ask('POST', base, named)),
+      /^Send Upload-Length .* or "Upload-Defer-Length: 1"; not both/,
+    )
+    assert.match(await detailOf(ask('POST', base, { ...named, 'upload-length': 'ten' })), /upload-length/)
   })
 
   test('more bytes than were declared are refused, and what fits is a media', async () => {
