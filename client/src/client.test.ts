@@ -152,6 +152,21 @@ describe('reading', () => {
     assert.equal(record.file_size, photo.size)
   })
 
+  test('what is no file is refused here, with the way to make one of it', async () => {
+    const from = kit.proxy.passed.length
+    const { fileSource } = await import('./node.ts')
+    const unawaited = fileSource(import.meta.filename)
+    for (const given of ['/film.mp4', undefined, null, new Uint8Array(9), unawaited, { size: 9 }]) {
+      const uploading = media().upload(given as unknown as Blob, { title: 'No file' })
+      await assert.rejects(uploading, (error) => {
+        assert.ok(error instanceof TypeError)
+        assert.match(error.message, /Blob.*File.*Source.*fileSource\(path\).*@media-service\/client\/node/)
+        return true
+      })
+    }
+    assert.equal(kit.proxy.passed.length, from)
+  })
+
   test('what is refused is not tried again', async () => {
     const from = kit.proxy.passed.length
     const text = new File(['<html>'], 'page.mp4', { type: 'video/mp4' })

@@ -17,7 +17,7 @@ export interface MediaClient {
    * Uploads a file of any size: small ones in one request, larger ones in parts straight to the store, several at a
    * time. Waits out broken connections and restarts, and goes on with an upload of the same file that was begun
    * before, where that is remembered (`resume`).
-   * @throws UploadAborted, SourceChanged besides
+   * @throws UploadAborted, SourceChanged besides; TypeError when `file` is none
    */
   upload(file: UploadFile, options: UploadOptions): Promise<Media>
   get(media_id: string, options?: CallOptions): Promise<Media>

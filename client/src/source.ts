@@ -18,6 +18,15 @@ export interface Source {
 
 export type Bytes = Blob | ReadableStream<Uint8Array> | Uint8Array
 
+/** @throws TypeError for what is no file, such as a path, bytes, or a source that was not awaited */
+export function checkFile(given: unknown): void {
+  const { size, slice } = (given ?? {}) as Partial<Source>
+  if (Number.isSafeInteger(size) && typeof slice === 'function') return
+  throw new TypeError(
+    'upload() takes a Blob, a File or a Source. For a path: await fileSource(path), of @media-service/client/node.',
+  )
+}
+
 /** Bytes at the start and the end of a file that it is known by, beside its name, size and time. */
 const sampleSize = 64 * 1024
 

@@ -7,7 +7,7 @@ import { openPatience } from './patience.ts'
 import { openMeter, type Progress } from './progress.ts'
 import type { Requests } from './requests.ts'
 import { defaultResumeStore, openMemory, type ResumeStore } from './resume.ts'
-import { fingerprintOf, type UploadFile } from './source.ts'
+import { checkFile, fingerprintOf, type UploadFile } from './source.ts'
 
 export interface UploadOptions {
   title: string
@@ -43,6 +43,7 @@ const unknownType = 'application/octet-stream'
 export async function upload(requests: Requests, source: UploadFile, options: UploadOptions): Promise<Media> {
   const { signal = new AbortController().signal, removeOnAbort = false, onProgress } = options
   const { retryFor = defaults.retryFor, formLimit = defaults.formLimit, idempotencyKey = newKey() } = options
+  checkFile(source)
   const wish = wishOf(source, options)
   const patience = openPatience({ retryFor, signal })
   const meter = openMeter(source.size, onProgress)
