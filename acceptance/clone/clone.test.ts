@@ -59,12 +59,12 @@ function killGroup(pid: number | undefined): void {
   }
 }
 
-/** The fenced shell blocks of the README's chapter. */
+/** The commands in the fenced shell blocks of the README's chapter, each on one line. */
 function commandsOf(chapter: string): string[] {
   const readme = readFileSync(join(clone, 'README.md'), 'utf8')
   const text = readme.split(`## ${chapter}\n`)[1]?.split('\n## ')[0] ?? ''
   const blocks = [...text.matchAll(/```sh\n([\s\S]*?)```/g)].map((match) => match[1] ?? '')
-  return blocks.flatMap((block) => block.split('\n')).filter((line) => line.trim() !== '')
+  return blocks.flatMap((block) => block.replaceAll(/\\\n\s*/g, '').split('\n')).filter((line) => line.trim() !== '')
 }
 
 describe('a fresh clone', () => {
@@ -106,7 +106,9 @@ describe('a fresh clone', () => {
           'bash',
           [
             '-c',
-            command.replaceAll('http://127.0.0.1:8080', started.address).replace('curl ', 'curl -sS --fail-with-body '),
+            command
+              .replaceAll('http://127.0.0.1:8080', started.address)
+              .replaceAll('curl ', 'curl -sS --fail-with-body '),
           ],
           {
             cwd: clone,
@@ -131,7 +133,7 @@ describe('a fresh clone', () => {
       ]
       assert.match(execFileSync('ffprobe', probe, { encoding: 'utf8' }), /h264,720\naac/)
       assert.equal(readFileSync(join(clone, 'thumbnail.jpg')).subarray(0, 2).toString('hex'), 'ffd8')
-      assert.equal((await fetch(`${started.address}/api/media/${media_id}`)).status, 404, 'the last command removes it')
+      assert.equal((await fetch(`${started.address}/api/media/${media_id}`)).status, 404, 'a command removes it')
     } finally {
       await stop(started)
     }
