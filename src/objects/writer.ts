@@ -84,7 +84,24 @@ export function openWriter(options: WriterOptions): Writer {
 }
 
 /** Writes all of the bytes at a place of the file. */
+const lastWrites = new WeakMap<FileHandle, Promise<void>>()
+
+/**
+ * Writes to a file one at a time: the kernel lets in one anyway, and those who wait for it spin, which takes the cores
+ * from whoever would have something to do.
+ */
 export async function writeAll(handle: FileHandle, bytes: Bytes, position: number): Promise<void> {
+  const before = lastWrites.get(handle)
+  const mine = before ? before.then(() => writeNow(handle, bytes, position)) : writeNow(handle, bytes, position)
+  // Who comes next waits for the end of it, whatever that is.
+  lastWrites.set(
+    handle,
+    mine.catch(() => {}),
+  )
+  await mine
+}
+
+async function writeNow(handle: FileHandle, bytes: Bytes, position: number): Promise<void> {
   for (let done = 0; done < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
     done += bytesWritten
