@@ -5,7 +5,7 @@ import { storageError } from './files.ts'
 import type { StreamHash } from './hashing.ts'
 
 /** Buffers of one file on their way to disk and hash at a time: with fewer, the hash waits for its next. */
-const inFlightLimit = 8
+const inFlightLimit = 4
 
 /** Bytes after which the disk is told to begin. */
 const flushEvery = 16 * 1024 * 1024
