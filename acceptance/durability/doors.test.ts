@@ -66,7 +66,7 @@ for (const { door, answers, answered, kills, faults: fails } of doors) {
     })
 
     test('a kill at any step loses nothing acknowledged, and what was under way goes on', async (t) => {
-      const all = stepsIn(calls).filter(({ call }) => call !== 'pwrite64')
+      const all = stepsIn(calls).filter(({ call }) => !call.startsWith('pwrite'))
       assert.ok(all.length >= 20, `only ${all.length} steps`)
       const steps = all.filter((_, index) => index % kills === 0)
       let missed = 0
@@ -87,7 +87,9 @@ for (const { door, answers, answered, kills, faults: fails } of doors) {
         const kinds = kindsIn(stepsIn(calls)).filter(({ call }) => /sync/.test(call) || fault === 'error=ENOSPC')
         const faults = kinds.flatMap((kind) =>
           [1, 2, 3, 4].map((nth): Fault & Step => {
-            return kind.call === 'pwrite64' ? { ...kind, nth: nth * nth, fault } : { ...kind, nth, every: 4, fault }
+            return kind.call.startsWith('pwrite')
+              ? { ...kind, nth: nth * nth, fault }
+              : { ...kind, nth, every: 4, fault }
           }),
         )
         let [injected, refused] = [0, 0]
@@ -125,7 +127,7 @@ function unsyncedAt(calls: readonly Call[], line: number): string[] {
   const startOf = new Map<string, number>()
   for (const { name, text, start } of ended) {
     const [, path = ''] = /^\d+<([^>]*)>/.exec(text) ?? []
-    if (/^(pwrite64|write|writev|ftruncate)$/.test(name) && isOurs(path)) {
+    if (/^(pwrite64|pwritev|write|writev|ftruncate)$/.test(name) && isOurs(path)) {
       dirty.add(path)
       startOf.set(path, start)
     } else if (/^f(data)?sync$/.test(name) && / = 0$/.test(text)) dirty.delete(path)

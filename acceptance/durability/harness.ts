@@ -96,7 +96,7 @@ export interface Traced<T> {
   played: T | null
 }
 
-const tracedCalls = 'fsync,fdatasync,rename,mkdir,ftruncate,pwrite64,write,writev'
+const tracedCalls = 'fsync,fdatasync,rename,mkdir,ftruncate,pwrite64,pwritev,write,writev'
 
 /** Starts a door on a new folder under strace, plays with it, and ends it. */
 export async function traceDoor<T>({ door, fault, play }: Play<T>): Promise<Traced<T>> {

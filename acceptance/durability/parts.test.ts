@@ -69,10 +69,10 @@ function assertOrder(calls: readonly Call[], answered: number): void {
     ['fdatasync', /parts\.log>.* = 0/],
     ['write', /parts\.log>/],
     ['fdatasync', /\/data>.* = 0/],
-    ['pwrite64', /\/data>/],
+    ['pwrite', /\/data>/],
   ] as const
   const found = order.map(([wanted, path]) => {
-    const call = calls.findLast(({ name, text, end }) => name === wanted && path.test(text) && end < before)
+    const call = calls.findLast(({ name, text, end }) => name.startsWith(wanted) && path.test(text) && end < before)
     assert.ok(call, `no ${wanted} of ${path} before line ${before} of the trace`)
     before = call.start
     return call
@@ -80,7 +80,7 @@ function assertOrder(calls: readonly Call[], answered: number): void {
   const [, , , bytes] = found
   const late = calls.filter(
     ({ name, text, start }) =>
-      name === 'pwrite64' && /\/data>/.test(text) && start > (bytes?.start ?? 0) && start < answered,
+      name.startsWith('pwrite') && /\/data>/.test(text) && start > (bytes?.start ?? 0) && start < answered,
   )
   assert.deepEqual(late, [], 'bytes were written after their sync')
 }
@@ -95,7 +95,7 @@ interface Run {
 }
 
 const program = join(import.meta.dirname, 'parts-program.ts')
-const traced = ['fsync', 'fdatasync', 'rename', 'mkdir', 'pwrite64', 'ftruncate', 'unlink', 'rmdir', 'write']
+const traced = ['fsync', 'fdatasync', 'rename', 'mkdir', 'pwrite64', 'pwritev', 'ftruncate', 'unlink', 'rmdir', 'write']
 
 async function run(fault?: string): Promise<Run> {
   const folder = await mkdtemp(join(tmpdir(), 'durability-parts-'))

@@ -1,7 +1,7 @@
-import type { FileHandle } from 'node:fs/promises'
 import type { Clock } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { type Buffers, type Bytes, copyInto, smallBuffer } from './buffers.ts'
+import { type Buffers, type Bytes, blockSize, copyInto, smallBuffer } from './buffers.ts'
+import type { DataFile } from './data-file.ts'
 import { storing } from './files.ts'
 import type { Hashing, StreamHash } from './hashing.ts'
 import { type Part, partLimit } from './port.ts'
@@ -9,7 +9,7 @@ import { openStop, openWriter } from './writer.ts'
 
 export interface Append {
   source: AsyncIterable<Uint8Array>
-  handle: FileHandle
+  file: DataFile
   /** Bytes of a part. */
   stride: number
   /** Where it goes on. */
@@ -106,9 +106,9 @@ const nothing: Bytes = Buffer.alloc(0)
 
 /** Fills buffers, cuts them at the ends of parts, and has each part recorded in its turn. */
 function openParts(options: Append, onError: (error: MediaError) => void) {
-  const { handle, stride, offset, buffers, hashing, newEtag, record, onDiskError } = options
+  const { file, stride, offset, buffers, hashing, newEtag, record, onDiskError } = options
   const writer = openWriter({
-    handle,
+    file,
     buffers,
     position: offset,
     flush: options.flush,
@@ -122,6 +122,7 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
   let durableTo = offset
   let buffer = nothing
   let filled = 0
+  let capacity = 0
   let hash: StreamHash | null = null
   let recorded = Promise.resolve()
 
@@ -134,6 +135,12 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
     await storing('reading an upload', () =>
       readAgain({ ...options, position: held - inPart(), length: inPart() }, hash),
     )
+  }
+
+  /** Filled to where a block of the file ends, so that the next begins with one. */
+  function takeBuffer(): void {
+    buffer = held - offset < smallBuffer ? buffers.takeSmall() : buffers.take()
+    capacity = buffer.length - (held % blockSize)
   }
 
   async function flush(): Promise<void> {
@@ -182,15 +189,15 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
     for (let done = 0; done < bytes.length; ) {
       if (held >= partLimit * stride) throw new MediaError('too_large', `more than ${partLimit} parts of ${stride}`)
       await beginHash()
-      if (buffer.length === 0) buffer = held - offset < smallBuffer ? buffers.takeSmall() : buffers.take()
-      const room = Math.min(buffer.length - filled, stride - inPart())
+      if (buffer.length === 0) takeBuffer()
+      const room = Math.min(capacity - filled, stride - inPart())
       const piece = bytes.subarray(done, done + room)
       copyInto(buffer, filled, piece)
       filled += piece.length
       done += piece.length
       held += piece.length
       if (inPart() === 0) await endPart()
-      else if (filled === buffer.length) await fillNext()
+      else if (filled === capacity) await fillNext()
       if (held - durableTo > lagLimit) await recorded
     }
   }
@@ -215,16 +222,16 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
   }
 }
 
-interface Again extends Pick<Append, 'handle' | 'buffers'> {
+interface Again extends Pick<Append, 'file' | 'buffers'> {
   position: number
   length: number
 }
 
-async function readAgain({ handle, buffers, position, length }: Again, hash: StreamHash | null): Promise<void> {
+async function readAgain({ file, buffers, position, length }: Again, hash: StreamHash | null): Promise<void> {
   const buffer = length > smallBuffer ? buffers.take() : buffers.takeSmall()
   try {
     for (let done = 0; done < length; ) {
-      const { bytesRead } = await handle.read(buffer, 0, Math.min(buffer.length, length - done), position + done)
+      const { bytesRead } = await file.handle.read(buffer, 0, Math.min(buffer.length, length - done), position + done)
       if (bytesRead === 0) throw new MediaError('unavailable', 'an upload has shrunk while it was read')
       await hash?.update(buffer.subarray(0, bytesRead))
       done += bytesRead

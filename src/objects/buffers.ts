@@ -8,15 +8,41 @@ export interface Buffers {
   /** A large one, or a small one when all large ones are out: many slow senders share the memory, none waits for another. */
   take(): Bytes
   give(buffer: Bytes): void
+  /** Large ones that one stream may have under way: fewer when there are many streams. */
+  share(): number
 }
 
 export const smallBuffer = 64 * 1024
 /** As fast as four times as much: what is hashed and written is still in the processor's cache. */
 const largeBuffer = 256 * 1024
 const largeLimit = 64
+/** Enough that the hash never waits for the disk, nor the disk for the hash. */
+const aloneShare = 8
+const crowdedShare = 4
+const crowdedFrom = 12
+/** What disks write at least, and pages of memory are long. */
+export const blockSize = 4096
+const memoryPage = 64 * 1024
+
+const alignedMemory = new WeakSet<ArrayBufferLike>()
+
+/** Whether it begins at a block of memory: what the disk can take without a copy. */
+export function isAligned(bytes: Bytes): boolean {
+  return alignedMemory.has(bytes.buffer) && bytes.byteOffset % blockSize === 0
+}
+
+/** The large buffers' memory; JavaScript has no other that begins at a page. The system gives what is used of it. */
+function openMemory(shared: boolean): ArrayBuffer | SharedArrayBuffer {
+  const pages = (largeLimit * largeBuffer) / memoryPage
+  const { buffer } = new WebAssembly.Memory({ initial: pages, maximum: pages, shared })
+  alignedMemory.add(buffer)
+  return buffer
+}
 
 export function openBuffers({ shared }: { shared: boolean }): Buffers {
+  const memory = openMemory(shared)
   const kept: Bytes[] = []
+  let made = 0
   let out = 0
   const make = (bytes: number): Bytes => Buffer.from(shared ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes))
   return {
@@ -24,13 +50,14 @@ export function openBuffers({ shared }: { shared: boolean }): Buffers {
     take: () => {
       if (out === largeLimit) return make(smallBuffer)
       out++
-      return kept.pop() ?? make(largeBuffer)
+      return kept.pop() ?? Buffer.from(memory, made++ * largeBuffer, largeBuffer)
     },
     give: (buffer) => {
       if (buffer.length !== largeBuffer) return
       out--
       kept.push(buffer)
     },
+    share: () => (out > crowdedFrom ? crowdedShare : aloneShare),
   }
 }
 

@@ -93,6 +93,6 @@ export async function discardFolder(folder: string, aside: string): Promise<void
   await rm(aside, { recursive: true, force: true })
 }
 
-export async function closeQuietly(handle: FileHandle): Promise<void> {
+export async function closeQuietly(handle: Pick<FileHandle, 'close'>): Promise<void> {
   await handle.close().catch(() => {})
 }

@@ -78,7 +78,7 @@ export async function openFilesystemObjects(options: FilesystemOptions): Promise
     let over = false
     async function end(): Promise<void> {
       over = true
-      await closeQuietly(file.handle)
+      await closeQuietly(file.data)
       await removeQuietly(path)
     }
     return {
@@ -92,7 +92,7 @@ export async function openFilesystemObjects(options: FilesystemOptions): Promise
           const last_modified = wholeSeconds(clock.now())
           const sidecar: Sidecar = { size: file.size, etag, content_type, last_modified, done_at: null }
           await storing(`storing ${s3Url(ref)}`, async () => {
-            await file.handle.sync()
+            await file.data.handle.sync()
             await locks.hold(place.data, () => publish(place, path, sidecar))
           })
           return { ref, size: file.size, etag, content_type, last_modified }

@@ -2,6 +2,7 @@ import { type FileHandle, open, readFile, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { crc32 } from 'node:zlib'
 import type { MediaError } from '../media/errors.ts'
+import type { DataFile } from './data-file.ts'
 import { removeQuietly, storageError, syncFolder, writeSynced } from './files.ts'
 import type { Part } from './port.ts'
 
@@ -87,7 +88,7 @@ export interface Journal {
 }
 
 export interface UploadHandles {
-  data: FileHandle
+  data: DataFile
   /** Opened to append. */
   journal: FileHandle
 }
@@ -109,7 +110,7 @@ export function openJournal(facts: Facts, onFailure: (error: MediaError) => void
 
   async function write({ data, journal }: UploadHandles, lines: readonly Fact[]): Promise<void> {
     if (failure) throw failure
-    if (lines.length === 0 || lines.some((fact) => 'etag' in fact)) await data.datasync()
+    if (lines.length === 0 || lines.some((fact) => 'etag' in fact)) await data.handle.datasync()
     if (lines.length === 0) return
     await journal.appendFile(encode(lines))
     await journal.datasync()

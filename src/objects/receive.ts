@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
-import { type FileHandle, open } from 'node:fs/promises'
 import { MediaError } from '../media/errors.ts'
 import { type Buffers, type Bytes, copyInto, smallBuffer } from './buffers.ts'
+import { type DataFile, openDataFile } from './data-file.ts'
 import { closeQuietly, removeQuietly, storing } from './files.ts'
 import type { Hashing, StreamHash } from './hashing.ts'
 import { countPart } from './parts.ts'
@@ -10,7 +10,7 @@ import { openStop, openWriter, type Writer } from './writer.ts'
 
 /** A file that has been received whole; not synced, still open. */
 export interface ReceivedFile {
-  handle: FileHandle
+  data: DataFile
   size: number
   /** MD5 in hexadecimal, or null when hashing is off. */
   md5: string | null
@@ -35,7 +35,7 @@ const nothing: Bytes = Buffer.alloc(0)
  */
 export async function receive({ path, ...options }: ReceiveOptions): Promise<ReceivedFile> {
   options.signal?.throwIfAborted()
-  const handle = await storing('staging an upload', () => open(path, 'wx'))
+  const file = await storing('staging an upload', () => openDataFile(path, 'wx'))
   const { limit = Number.POSITIVE_INFINITY } = options
   let size = 0
   const onBytes = (bytes: number) => {
@@ -43,16 +43,16 @@ export async function receive({ path, ...options }: ReceiveOptions): Promise<Rec
     if (size > limit) throw new MediaError('too_large', `more than ${limit} bytes`)
   }
   try {
-    return { handle, ...(await pour({ ...options, handle, position: 0, first: smallBuffer, onBytes })), size }
+    return { data: file, ...(await pour({ ...options, file, position: 0, first: smallBuffer, onBytes })), size }
   } catch (error) {
-    await closeQuietly(handle)
+    await closeQuietly(file)
     await removeQuietly(path)
     throw error
   }
 }
 
 export interface ReceivePart extends Given {
-  handle: FileHandle
+  file: DataFile
   position: number
   /** Bytes, exactly. */
   size: number
@@ -74,7 +74,7 @@ export async function receivePart({ size, moved, ...options }: ReceivePart): Pro
 }
 
 interface Pour extends Given {
-  handle: FileHandle
+  file: DataFile
   position: number
   /** Bytes that the first buffer is to hold at least. */
   first: number
@@ -88,14 +88,14 @@ interface Pour extends Given {
 }
 
 async function pour(options: Pour): Promise<{ md5: string | null }> {
-  const { source, handle, position, buffers, flush, signal, onDiskError } = options
+  const { source, file, position, buffers, flush, signal, onDiskError } = options
   signal?.throwIfAborted()
   const stop = openStop()
   const onError = (error: MediaError) => {
     onDiskError?.(error)
     stop.now(error)
   }
-  const writer = openWriter({ handle, buffers, position, flush, onError })
+  const writer = openWriter({ file, buffers, position, flush, onError })
   const abort = () => stop.now(signal?.reason)
   signal?.addEventListener('abort', abort, { once: true })
   if (signal?.aborted) abort() // while the file was being opened

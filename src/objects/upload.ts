@@ -2,6 +2,7 @@ import { open } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Clock } from '../media/clock.ts'
 import type { MediaError } from '../media/errors.ts'
+import { openDataFile } from './data-file.ts'
 import { closeQuietly, storing } from './files.ts'
 import { type Fact, type Facts, openJournal, type UploadHandles } from './journal.ts'
 import type { ObjectRef } from './port.ts'
@@ -117,7 +118,7 @@ function openFiles(folder: string) {
   let opened: Promise<UploadHandles> | null = null
 
   async function openBoth(): Promise<UploadHandles> {
-    const data = await open(join(folder, dataName), 'r+')
+    const data = await openDataFile(join(folder, dataName), 'r+')
     try {
       return { data, journal: await open(join(folder, journalName), 'a') }
     } catch (error) {

@@ -59,7 +59,7 @@ export function openUploads(given: UploadsGiven): Uploads {
     if (upload.facts.parts.has(part_number)) await record({ n: part_number, removed: true })
     const md5 = await receivePart({
       ...{ source, size, signal, moved, buffers, hashing, flush: record, onDiskError: failing(upload) },
-      ...{ handle: handles.data, position: (part_number - 1) * stride },
+      ...{ file: handles.data, position: (part_number - 1) * stride },
     })
     signal.throwIfAborted()
     const etag = md5 ?? newEtag()
@@ -75,7 +75,7 @@ export function openUploads(given: UploadsGiven): Uploads {
     const stride = await strideFor(upload, appendedPart, writing)
     return await appendParts({
       ...{ source, stride, offset, limit, signal, moved, buffers, hashing, newEtag, clock, flush: record },
-      handle: handles.data,
+      file: handles.data,
       onDiskError: failing(upload),
       record: ({ part_number: n, size, etag }) => record({ n, size, etag }),
     })
@@ -89,9 +89,9 @@ export function openUploads(given: UploadsGiven): Uploads {
     const dropped = [...facts.parts.keys()].filter((n) => n > chosen.length)
     if (dropped.length > 0) await record(...dropped.map((n) => ({ n, removed: true }) as const))
     const size = chosen.reduce((sum, part) => sum + part.size, 0)
-    if ((await data.stat()).size !== size) {
-      await data.truncate(size)
-      await data.sync()
+    if ((await data.handle.stat()).size !== size) {
+      await data.handle.truncate(size)
+      await data.handle.sync()
     }
     const { ref, content_type } = about
     const etag = etagOfParts(chosen)

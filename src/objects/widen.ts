@@ -1,10 +1,9 @@
-import type { FileHandle } from 'node:fs/promises'
 import { MediaError } from '../media/errors.ts'
 import { type Buffers, smallBuffer } from './buffers.ts'
+import type { DataFile } from './data-file.ts'
 import { storing } from './files.ts'
 import type { PutPart } from './port.ts'
 import type { Upload, Writing } from './upload.ts'
-import { writeAll } from './writer.ts'
 
 /**
  * When no part size was said, the first part to come tells it; should that have been the last and shorter one, parts
@@ -36,7 +35,7 @@ export async function widen(upload: Upload, part: PutPart, { handles, record, bu
 
 /** Towards the end, and therefore from the end. */
 async function moveBytes(
-  file: FileHandle,
+  file: DataFile,
   { from, to, size }: { from: number; to: number; size: number },
   buffers: Buffers,
 ): Promise<void> {
@@ -47,11 +46,11 @@ async function moveBytes(
       left -= length
       const bytes = buffer.subarray(0, length)
       for (let done = 0; done < length; ) {
-        const { bytesRead } = await file.read(bytes, done, length - done, from + left + done)
+        const { bytesRead } = await file.handle.read(bytes, done, length - done, from + left + done)
         if (bytesRead === 0) throw new MediaError('unavailable', 'an upload has shrunk while it was read')
         done += bytesRead
       }
-      await writeAll(file, bytes, to + left)
+      await file.write(bytes, to + left)
     }
   } finally {
     buffers.give(buffer)

@@ -1,11 +1,8 @@
-import type { FileHandle } from 'node:fs/promises'
 import type { MediaError } from '../media/errors.ts'
 import type { Buffers, Bytes } from './buffers.ts'
+import type { DataFile } from './data-file.ts'
 import { storageError } from './files.ts'
 import type { StreamHash } from './hashing.ts'
-
-/** Buffers of one file on their way to disk and hash at a time: with fewer, the hash waits for its next. */
-const inFlightLimit = 4
 
 /** Bytes after which the disk is told to begin. */
 const flushEvery = 16 * 1024 * 1024
@@ -21,7 +18,7 @@ export interface Writer {
 }
 
 export interface WriterOptions {
-  handle: FileHandle
+  file: DataFile
   buffers: Buffers
   /** Where in the file the first byte goes. */
   position: number
@@ -32,7 +29,7 @@ export interface WriterOptions {
 }
 
 export function openWriter(options: WriterOptions): Writer {
-  const { handle, buffers, position: start, flush = () => handle.datasync(), onError } = options
+  const { file, buffers, position: start, flush = () => file.handle.datasync(), onError } = options
   const underWay = new Set<Promise<void>>()
   let position = start
   let failure: MediaError | null = null
@@ -56,7 +53,7 @@ export function openWriter(options: WriterOptions): Writer {
 
   async function put(buffer: Bytes, length: number, at: number, hash: StreamHash | null): Promise<void> {
     const bytes = buffer.subarray(0, length)
-    const results = await Promise.allSettled([writeAll(handle, bytes, at), hash?.update(bytes)])
+    const results = await Promise.allSettled([file.write(bytes, at), hash?.update(bytes)])
     buffers.give(buffer)
     const failed = results.find((result) => result.status === 'rejected')
     if (!failed) return
@@ -70,7 +67,7 @@ export function openWriter(options: WriterOptions): Writer {
       underWay.add(task)
       position += length
       flushEarly()
-      if (underWay.size >= inFlightLimit) await Promise.race(underWay)
+      if (underWay.size >= buffers.share()) await Promise.race(underWay)
       if (failure) throw failure
     },
     finish: async () => {
@@ -80,31 +77,6 @@ export function openWriter(options: WriterOptions): Writer {
     settle: async () => {
       await Promise.all([...underWay, flushing])
     },
-  }
-}
-
-/** Writes all of the bytes at a place of the file. */
-const lastWrites = new WeakMap<FileHandle, Promise<void>>()
-
-/**
- * Writes to a file one at a time: the kernel lets in one anyway, and those who wait for it spin, which takes the cores
- * from whoever would have something to do.
- */
-export async function writeAll(handle: FileHandle, bytes: Bytes, position: number): Promise<void> {
-  const before = lastWrites.get(handle)
-  const mine = before ? before.then(() => writeNow(handle, bytes, position)) : writeNow(handle, bytes, position)
-  // Who comes next waits for the end of it, whatever that is.
-  lastWrites.set(
-    handle,
-    mine.catch(() => {}),
-  )
-  await mine
-}
-
-async function writeNow(handle: FileHandle, bytes: Bytes, position: number): Promise<void> {
-  for (let done = 0; done < bytes.length; ) {
-    const { bytesWritten } = await handle.write(bytes, done, bytes.length - done, position + done)
-    done += bytesWritten
   }
 }
 
