@@ -80,6 +80,15 @@ export const migrations: readonly string[] = [
     UPDATE job_counts SET jobs = jobs + 1 WHERE state = NEW.state;
   END;
   `,
+  // 3: named cursors under a lease
+  `
+  CREATE TABLE cursors (
+    name TEXT PRIMARY KEY,
+    token INTEGER NOT NULL,
+    lease_until INTEGER NOT NULL,
+    value TEXT
+  ) WITHOUT ROWID;
+  `,
 ]
 
 /**

@@ -1,4 +1,5 @@
 import { after, before, describe, it } from 'node:test'
+import { describeCursors } from './conformance-cursors.ts'
 import { describeEvents, describeJobs } from './conformance-jobs.ts'
 import { describeLists, describeValues } from './conformance-lists.ts'
 import { describeModel } from './conformance-model.ts'
@@ -22,6 +23,7 @@ export function describeMetadata(name: string, open: OpenForTest): void {
     describe('races', () => describeRaces(given))
     describe('jobs', () => describeJobs(given))
     describe('events', () => describeEvents(given))
+    describe('cursors', () => describeCursors(given))
     describe('lists', () => describeLists(given))
     describe('hostile and large values', () => describeValues(given))
     describeModel(given)

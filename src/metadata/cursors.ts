@@ -30,3 +30,12 @@ function parse(cursor: string): unknown {
     return null
   }
 }
+
+const longestValue = 64 * 1024
+
+/** What a named cursor can hold on every engine. */
+export function requireCursorValue(value: string | null): void {
+  if (Buffer.byteLength(value ?? '') > longestValue) {
+    throw new MediaError('internal', `a named cursor holds at most ${longestValue} bytes`)
+  }
+}

@@ -2,8 +2,9 @@ import type { Row, Step, Value } from '../embedded/store.ts'
 import { MediaError } from '../media/errors.ts'
 import type { Job } from '../media/jobs.ts'
 import type { MediaEvent, MediaPatch, MediaRecord, MediaType } from '../media/record.ts'
+import { requireCursorValue } from './cursors.ts'
 import { foldCase } from './folding.ts'
-import type { Commit, Heartbeat, JobChange } from './port.ts'
+import type { Commit, CursorLease, Heartbeat, HeldCursor, JobChange } from './port.ts'
 
 /** The SQL of the embedded driver's writes, and its rows as the port's types. */
 
@@ -168,4 +169,24 @@ export const eventColumns = 'media_id, user_id, seq, type, at, data'
 
 export function eventOf({ media_id, user_id, seq, type, at, data }: Row): MediaEvent {
   return { event_id: `${media_id}.${seq}`, media_id, user_id, seq, type, at, data: JSON.parse(data) }
+}
+
+// Cursors
+
+export function takeStep(name: string, { now, lease_until }: CursorLease): Step {
+  return {
+    sql: `INSERT INTO cursors (name, token, lease_until, value) VALUES (:name, 1, :lease_until, NULL)
+          ON CONFLICT (name) DO UPDATE SET token = token + 1, lease_until = :lease_until WHERE lease_until <= :now
+          RETURNING token, value`,
+    params: { name, now, lease_until },
+  }
+}
+
+export function moveStep(name: string, { token, value, lease_until }: HeldCursor & { lease_until: number }): Step {
+  requireCursorValue(value)
+  return {
+    sql: `UPDATE cursors SET value = :value, lease_until = :lease_until WHERE name = :name AND token = :token
+          RETURNING token`,
+    params: { name, token, value, lease_until },
+  }
 }

@@ -2,14 +2,24 @@ import type { Row, Store, Value } from '../embedded/store.ts'
 import { MediaError } from '../media/errors.ts'
 import { type JobState, jobStates } from '../media/jobs.ts'
 import { readCursor, writeCursor } from './cursors.ts'
-import { commitSteps, eventColumns, eventOf, jobColumns, jobOf, recordOf, renewSteps } from './embedded-steps.ts'
+import {
+  commitSteps,
+  eventColumns,
+  eventOf,
+  jobColumns,
+  jobOf,
+  moveStep,
+  recordOf,
+  renewSteps,
+  takeStep,
+} from './embedded-steps.ts'
 import { foldCase } from './folding.ts'
 import type { ListQuery, Metadata, Page } from './port.ts'
 
 /**
  * Metadata in the embedded store: the default, with nothing to set up.
  *
- * For operators: tables `media`, `jobs`, `events` of the data folder's database; every write is synced, and writes that
+ * For operators: tables `media`, `jobs`, `events`, `cursors` of the data folder's database; every write is synced, and writes that
  * arrive together share one commit. One process only; for several, choose a distributed driver. A list that filters
  * reads at most 1 000 of the user's media a page. Here no answer is ever lost between the database and the caller; a
  * driver over a network must recognise its own commit when it asks again.
@@ -90,6 +100,16 @@ export function openEmbeddedMetadata(store: Store): Metadata {
       )
       const last = found.at(-1)
       return { events: found.map(eventOf), cursor: last ? writeCursor([last.position]) : cursor }
+    },
+
+    takeCursor: async (name, lease) => {
+      const [[taken] = []] = await store.transaction([takeStep(name, lease)])
+      return taken ? { token: taken.token, value: taken.value } : null
+    },
+
+    moveCursor: async (name, held) => {
+      const [moved = []] = await store.transaction([moveStep(name, held)])
+      return moved.length > 0
     },
 
     ping: async () => await store.ping(),

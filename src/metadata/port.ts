@@ -40,6 +40,14 @@ export interface Metadata {
   /** Everybody's events after a cursor, each media's in order. The cursor is opaque; null starts at the beginning. */
   readLog(cursor: string | null, limit: number): Promise<{ events: MediaEvent[]; cursor: string | null }>
 
+  /**
+   * Takes a named cursor, of which one holder at a time moves it: who follows the log for all processes. Null while
+   * another holds it and its lease has not run out. Taking it again raises the token, so that the one before cannot move it.
+   */
+  takeCursor(name: string, lease: CursorLease): Promise<HeldCursor | null>
+  /** Moves it and sets the end of the lease; one in the past gives it back. Resolves false when it is held under another token: the holder must stop. */
+  moveCursor(name: string, held: HeldCursor & { lease_until: number }): Promise<boolean>
+
   /** Resolves when a write would be accepted; for readiness. */
   ping(): Promise<void>
   close(): Promise<void>
@@ -92,6 +100,19 @@ export interface Heartbeat {
   /** The sweeper looks again then; normally `lease_until`. */
   sweep_at: number
   progress: number
+}
+
+export interface CursorLease {
+  /** Milliseconds since the epoch. */
+  now: number
+  lease_until: number
+}
+
+export interface HeldCursor {
+  /** Fencing token; rises by one whenever it is taken. */
+  token: number
+  /** What was moved to last; null at first. Opaque, at most 64 KiB. */
+  value: string | null
 }
 
 /** A record with the progress of its processing job, which is asked for only while it runs. */
