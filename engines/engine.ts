@@ -201,7 +201,8 @@ function answers(port: number): Promise<boolean> {
 }
 
 async function tailOfLogs(folder: string): Promise<string> {
-  const names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('.log'))
+  // Not those of a database, which are no text.
+  const names = (await readdir(folder, { recursive: true })).filter((name) => /^(log\/)?[^/]+\.log$/.test(name))
   const tails = names.map(async (name) => {
     const text = await readFile(join(folder, name), 'utf8').catch(() => '')
     return `--- ${name}\n${text.split('\n').slice(-30).join('\n')}`
