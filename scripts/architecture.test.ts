@@ -20,6 +20,17 @@ const engine = (family: string) => ({
 })
 const useCases = /^src\/(uploads|processing|delivery|notices|library)\//
 const settings = /^src\/[a-z]+\/settings\.ts$/
+/** `wiring.ts` and its parts, a file a room. */
+const wiring = {
+  may: [
+    /^src\/(config|closing)\.ts$/,
+    /^src\/wiring\//,
+    /\/(open|set-up)\.ts$/,
+    /^src\/(http|worker|embedded|media)\//,
+    useCases,
+    port,
+  ],
+}
 
 const rules: Record<string, Rule> = {
   contract: { may: [] },
@@ -38,9 +49,8 @@ const rules: Record<string, Rule> = {
   'src/worker': { may: [/^src\/media\//, port, useCases] },
   'src/config.ts': { may: [settings, /^src\/media\/setting\.ts$/] },
   'src/closing.ts': { may: [/^src\/media\//] },
-  'src/wiring.ts': {
-    may: [/^src\/(config|closing)\.ts$/, /\/open\.ts$/, /^src\/(http|worker|embedded|media)\//, useCases, port],
-  },
+  'src/wiring.ts': wiring,
+  'src/wiring': wiring,
   'src/main.ts': { may: [/^src\/(wiring|config)\.ts$/] },
 }
 

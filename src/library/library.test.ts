@@ -20,8 +20,8 @@ const many = Array.from({ length: 40 }, (_, n) => n)
 async function openBench() {
   const folder = await mkdtemp(join(tmpdir(), 'library-'))
   const store = await openStore({ path: join(folder, 'metadata.db') })
-  const metadata = await openMetadata({ driver: 'embedded' }, { store })
-  const queue = await openQueue({ driver: 'embedded' }, { store, clock })
+  const metadata = await openMetadata({ driver: 'embedded' }, { store: async () => store })
+  const queue = await openQueue({ driver: 'embedded' }, { store: async () => store, clock })
   const objects = await openFilesystemObjects({ root: join(folder, 'objects'), clock })
   const given = { media_id, user_id: 'ada', title: 'A', media_type: 'video', status: 'uploaded' } as const
   await metadata.commit({

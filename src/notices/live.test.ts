@@ -19,7 +19,7 @@ const at = () => isoTime(clock.now())
 async function openKit(options: { limit?: number } = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'live-'))
   const store = await openStore({ path: join(folder, 'media.sqlite') })
-  const metadata = await openMetadata({ driver: 'embedded' }, { store })
+  const metadata = await openMetadata({ driver: 'embedded' }, { store: async () => store })
   const live = openLive({ metadata, clock, log: silentLog, interval: 10, ...options })
   return {
     metadata,

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Chance, Clock } from '../media/clock.ts'
+import type { Log } from '../media/log.ts'
 import { type FilesystemOptions, openFilesystemObjects } from './filesystem.ts'
 import type { ObjectStore } from './port.ts'
 import type { ObjectsSettings } from './settings.ts'
@@ -7,6 +8,7 @@ import type { ObjectsSettings } from './settings.ts'
 export interface OpenGiven {
   dataDir: string
   clock: Clock
+  log?: Log
   secret?: Chance['secret']
   /** What the addresses are made of that an engine without a server of its own gives for parts. */
   presign?: FilesystemOptions['presign']

@@ -1,0 +1,112 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { join } from 'node:path'
+import { openDownloads } from '../delivery/download.ts'
+import { secretOnce } from '../delivery/keys.ts'
+import { openSigner } from '../delivery/signer.ts'
+import { buildApp, closeApp } from '../http/app.ts'
+import { isIdentityConfigured } from '../http/identity.ts'
+import { explainListening } from '../http/listening.ts'
+import { openUploadTokens, readUploadKey } from '../http/upload-tokens.ts'
+import { openLibrary } from '../library/library.ts'
+import { openLive } from '../notices/live.ts'
+import { canPresign, hasPresignedDoor } from '../objects/port.ts'
+import { openCompanionDoor } from '../uploads/companion.ts'
+import { openDirectDoor } from '../uploads/direct.ts'
+import { openFormDoor } from '../uploads/form.ts'
+import { openIdempotency } from '../uploads/idempotency.ts'
+import { openIntake } from '../uploads/intake.ts'
+import { openPending } from '../uploads/pending.ts'
+import { openRawDoor } from '../uploads/raw.ts'
+import { openResumable } from '../uploads/resumable.ts'
+import { openDeliveryKeys, openSiteEdge } from './edge.ts'
+import type { Ports } from './ports.ts'
+import { once, type Site } from './site.ts'
+
+export async function startApi(site: Site, ports: Ports): Promise<string[]> {
+  const { config, clock, closers, publicUrl } = site
+  const { http, service } = config
+  const live = openLive({ ...site, ...ports })
+  const { edge, downloads } = await openDelivery(site, ports)
+  const app = await buildApp({
+    ...site,
+    settings: http,
+    library: openLibrary({ ...site, ...ports }),
+    ...(await openDoors(site, ports)),
+    downloads,
+    live,
+    readiness: { metadata: ports.metadata.ping, queue: ports.queue.ping, objects: ports.objects.ping },
+    edge,
+    clock,
+  })
+  closers.add('live', live.close)
+  closers.add('api', () => closeApp(app, clock))
+  const local = await app.listen({ host: http.host, port: http.port }).catch((error) => {
+    throw explainListening(error, http)
+  })
+  site.listensAt(http.host === '127.0.0.1' ? local : local.replace(/\/\/[^:/]+|\/\/\[.*\]/, `//${http.host}`))
+  const token = isIdentityConfigured(http) ? '-H "Authorization: Bearer $TOKEN" ' : ''
+  const curl = `curl ${token}-F title="My first upload" -F file=@clip.mp4 ${publicUrl()}/api/media/upload`
+  return [
+    `Media Service is listening on ${local}`,
+    '',
+    `data       ${service.dataDir}`,
+    `docs       ${publicUrl()}/docs`,
+    `try        ${curl}`,
+  ]
+}
+
+/** Every way in. */
+async function openDoors(site: Site, ports: Ports) {
+  const { config, clock, log } = site
+  const { formLimit, maxBytes, expirySeconds } = config.uploads
+  const { objects } = ports
+  const shared = { ...site, ...ports, tempBucket: config.objects.tempBucket }
+  const intake = openIntake({ ...shared, formLimit })
+  const pending = openPending({ ...shared, maxBytes, expirySeconds })
+  const resumable = openResumable({ ...shared, pending, maxBytes })
+  site.closers.add('resumable uploads', resumable.close)
+  const direct = canPresign(objects) ? openDirectDoor({ ...site, pending, objects }) : undefined
+  return {
+    formDoor: openFormDoor({ intake, formLimit, log }),
+    formLimit,
+    rawDoor: openRawDoor({ intake, maxBytes }),
+    idempotency: openIdempotency(shared),
+    resumable,
+    direct,
+    companion: direct && openCompanionDoor({ ...shared, pending, direct, maxBytes }),
+    uploadTokens: openUploadTokens({ key: await openUploadKey(site), clock }),
+    store: hasPresignedDoor(objects) ? objects : undefined,
+  }
+}
+
+/** What upload tokens are signed with. */
+async function openUploadKey({ config, chance }: Site): Promise<Buffer> {
+  const { uploadKeyFile } = config.http
+  if (uploadKeyFile) return await readUploadKey(uploadKeyFile)
+  const path = join(config.service.dataDir, 'keys', 'upload-tokens')
+  return await secretOnce(path, () => chance.secret(32), chance.secret)
+}
+
+/** Signed addresses, and the embedded edge that serves them below `/cdn`. */
+async function openDelivery(site: Site, { metadata, objects }: Ports) {
+  const { config, clock, closers, publicUrl } = site
+  const { baseUrl, hash, urlSeconds } = config.delivery
+  const keys = await openDeliveryKeys(site)
+  const bucket = config.objects.processedBucket
+  if (!keys.signing) {
+    throw new Error('CDN_PUBLIC_KEY_FILES alone can verify and not sign: the API needs CDN_PRIVATE_KEY_FILE too.')
+  }
+  const signer = openSigner({ ...keys.signing, hash })
+  const isDeleted = async (media_id: string) => ((await metadata.get(media_id))?.status ?? 'deleted') === 'deleted'
+  const cdnUrl = () => baseUrl ?? `${publicUrl()}/cdn`
+  // With PORT=0 the address is known only once the API listens, so these open with the first request.
+  const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted }))
+  const downloads = once(() => openDownloads({ metadata, signer, bucket, baseUrl: cdnUrl(), clock, urlSeconds }))
+  closers.add('edge', () => edge().close())
+  return {
+    edge: (request: IncomingMessage, reply: ServerResponse) => edge().handle(request, reply),
+    downloads: {
+      download: (request: Parameters<ReturnType<typeof downloads>['download']>[0]) => downloads().download(request),
+    },
+  }
+}
