@@ -9,10 +9,10 @@ export interface ConditionHeaders {
 
 /** What they are held against. */
 export interface Validators {
-  /** Strong, with its quotes. */
-  etag: string
-  /** Milliseconds since the epoch, whole seconds. */
-  lastModified: number
+  /** With its quotes, and `W/` when it is weak; null when there is none. */
+  etag: string | null
+  /** Milliseconds since the epoch, whole seconds; null when it is not known. */
+  lastModified: number | null
 }
 
 /**
@@ -26,26 +26,31 @@ export function judge(headers: ConditionHeaders, validators: Validators): 'send'
   if (ifMatch !== undefined) {
     if (!names(ifMatch, etag, 'strong')) return 'failed'
   } else {
-    const since = httpDate(headers['if-unmodified-since'])
-    if (since !== null && lastModified > since) return 'failed'
+    const since = parseHttpDate(headers['if-unmodified-since'])
+    if (since !== null && lastModified !== null && lastModified > since) return 'failed'
   }
   if (ifNoneMatch !== undefined) return names(ifNoneMatch, etag, 'weak') ? 'not_modified' : 'send'
-  const since = httpDate(headers['if-modified-since'])
-  return since !== null && lastModified <= since ? 'not_modified' : 'send'
+  const since = parseHttpDate(headers['if-modified-since'])
+  return since !== null && lastModified !== null && lastModified <= since ? 'not_modified' : 'send'
 }
 
 /** Whether `Range` is to be honoured: `If-Range` names exactly what we have, by a strong ETag or the exact date. */
 export function rangeHolds(ifRange: string | undefined, { etag, lastModified }: Validators): boolean {
   if (ifRange === undefined) return true
-  if (/^(W\/)?"/.test(ifRange)) return ifRange === etag
-  return httpDate(ifRange) === lastModified
+  if (/^(W\/)?"/.test(ifRange)) return ifRange === etag && !etag.startsWith('W/')
+  return lastModified !== null && parseHttpDate(ifRange) === lastModified
 }
 
 /** Whether a list of ETags, or `*`, has ours; weak comparison takes `W/` for nothing. */
-function names(list: string, etag: string, comparison: 'strong' | 'weak'): boolean {
+function names(list: string, etag: string | null, comparison: 'strong' | 'weak'): boolean {
   if (list.trim() === '*') return true
+  if (etag === null) return false
   const tags = list.match(/(?:W\/)?"[^"]*"/g) ?? []
-  return tags.some((tag) => tag === etag || (comparison === 'weak' && tag === `W/${etag}`))
+  return tags.some((tag) => (comparison === 'weak' ? bare(tag) === bare(etag) : tag === etag && !tag.startsWith('W/')))
+}
+
+function bare(tag: string): string {
+  return tag.replace(/^W\//, '')
 }
 
 const httpDateForms = [
@@ -55,7 +60,7 @@ const httpDateForms = [
 ]
 
 /** Milliseconds since the epoch, of any of HTTP's three forms; null for anything else, which is then ignored. */
-function httpDate(text: string | undefined): number | null {
+export function parseHttpDate(text: string | undefined): number | null {
   if (text === undefined || !httpDateForms.some((form) => form.test(text))) return null
   const time = Date.parse(text.endsWith('GMT') ? text : `${text} GMT`)
   return Number.isNaN(time) ? null : time

@@ -1,10 +1,10 @@
-import type { IncomingMessage } from 'node:http'
-import type { Http2ServerRequest } from 'node:http2'
 import type { Clock } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import type { Log } from '../media/log.ts'
-import type { ObjectStore } from '../objects/port.ts'
+import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
 import { type Address, readAddress } from './address.ts'
+import { openKeptObjects } from './cache/kept.ts'
+import type { Storage } from './cache/storage.ts'
 import { openLru } from './lru.ts'
 import { checkGrant, type Grant } from './policy.ts'
 import { openPresence } from './presence.ts'
@@ -13,9 +13,7 @@ import { type Answer, answerFor, finish, type Problem, sendPreflight, sendProble
 import { openSending } from './sending.ts'
 import type { Verifier } from './signer.ts'
 import { type Found, openSmallFiles } from './small.ts'
-import { cutReply, openSource, type Reply } from './stream.ts'
-
-export type Request = IncomingMessage | Http2ServerRequest
+import { cutReply, openSource, type Reply, type Request } from './stream.ts'
 
 export interface Edge {
   /**
@@ -51,6 +49,8 @@ export interface EdgeOptions {
   addressOf?: (request: Request) => string | undefined
   /** Memory for small files; default 64 MiB. */
   memoryBytes?: number
+  /** Where large files are kept of a store that has none on this machine's disk. Closed by the caller. */
+  storage?: Storage
   /** A reader that takes nothing for so long is dropped. Milliseconds; default a minute. */
   stallLimit?: number
 }
@@ -72,7 +72,8 @@ const rememberedAddresses = 8 * 1024 * 1024
 export function openEdge(options: EdgeOptions): Edge {
   const { objects, bucket, clock, log, verifier, basePath, publicBaseUrl, problemOf, isDeleted } = options
   const { addressOf = (request: Request) => request.socket.remoteAddress } = options
-  const { memoryBytes = 64 * 1024 * 1024, stallLimit = 60_000 } = options
+  const { memoryBytes = 64 * 1024 * 1024, stallLimit = 60_000, storage } = options
+  const kept = storage && !hasLocalFiles(objects) ? openKeptObjects({ objects, storage, clock }) : null
   const accesses = openLru<Access>(rememberedAddresses)
   const small = openSmallFiles({ objects, memoryBytes })
   const presence = openPresence({ clock, objects, isDeleted })
@@ -99,6 +100,7 @@ export function openEdge(options: EdgeOptions): Edge {
 
   function forget(media_id: string): void {
     small.forget(media_id)
+    kept?.forget(media_id)
     presence.forget(media_id)
     sending.cut(media_id)
   }
@@ -124,7 +126,11 @@ export function openEdge(options: EdgeOptions): Edge {
     if (!range) return
     const { signal, end } = sending.begin(reply, access, stallLimit)
     try {
-      const source = await openSource({ objects, ref: access.ref, size: found.object.size, range, signal })
+      const { ref } = access
+      const { size } = found.object
+      const source = await (kept
+        ? kept.open({ ref, size, range, signal })
+        : openSource({ objects, ref, range, signal }))
       try {
         writeHead(reply, answer.status, answer.headers)
         await source.send(reply)

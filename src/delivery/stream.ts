@@ -1,18 +1,17 @@
 import { type FileHandle, open } from 'node:fs/promises'
-import type { ServerResponse } from 'node:http'
-import { constants, type Http2ServerResponse } from 'node:http2'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'node:http2'
 import { MediaError } from '../media/errors.ts'
 import type { ObjectRef } from '../media/locations.ts'
 import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
 import type { ByteRange } from './range.ts'
 
+export type Request = IncomingMessage | Http2ServerRequest
 export type Reply = ServerResponse | Http2ServerResponse
 
 export interface Streaming {
   objects: ObjectStore
   ref: ObjectRef
-  /** Of the whole object. */
-  size: number
   range: ByteRange
   /** Aborted when the reader has gone or may read no more. */
   signal: AbortSignal
@@ -35,10 +34,14 @@ let sending = 0
 
 /** @throws MediaError `not_found` when the object is not there (any more). */
 export async function openSource(streaming: Streaming): Promise<Source> {
-  const { objects, ref, size, range, signal } = streaming
+  const { objects, ref, range, signal } = streaming
   const path = hasLocalFiles(objects) ? await objects.pathOf(ref) : null
-  if (path !== null) return await openFile(path, { size, range, signal })
-  const { body } = await objects.get(ref, { range, signal })
+  if (path !== null) return await openFile(path, { range, signal })
+  return sourceOf((await objects.get(ref, { range, signal })).body, signal)
+}
+
+/** A stream as a source. */
+export function sourceOf(body: AsyncIterable<Uint8Array>, signal: AbortSignal): Source {
   return {
     send: async (reply) => {
       for await (const chunk of body) await written(reply, chunk, signal)
@@ -49,7 +52,8 @@ export async function openSource(streaming: Streaming): Promise<Source> {
   }
 }
 
-async function openFile(path: string, part: Pick<Streaming, 'size' | 'range' | 'signal'>): Promise<Source> {
+/** A file on this disk as a source. */
+export async function openFile(path: string, part: Pick<Streaming, 'range' | 'signal'>): Promise<Source> {
   const handle = await open(path, 'r').catch((cause) => {
     throw new MediaError(cause.code === 'ENOENT' ? 'not_found' : 'unavailable', 'cannot open an object', { cause })
   })
@@ -94,7 +98,7 @@ function fitting(buffer: Buffer | undefined): Buffer {
 }
 
 /** Resolves when the system has taken the bytes; rejects when it will not. */
-function written(reply: Reply, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
+export function written(reply: Reply, bytes: Uint8Array, signal: AbortSignal): Promise<void> {
   const { promise, resolve, reject } = Promise.withResolvers<void>()
   const onAbort = () => reject(signal.reason)
   signal.addEventListener('abort', onAbort, { once: true })
