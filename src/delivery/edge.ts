@@ -79,13 +79,15 @@ export function openEdge(options: EdgeOptions): Edge {
   const presence = openPresence({ clock, objects, isDeleted })
   const sending = openSending({ clock, check: checkPresence })
 
-  function accessOf(target: string): Access {
-    const known = accesses.get(target)
+  function accessOf(target: string, cookie: string | undefined): Access {
+    // Signed cookies come with unsigned addresses, and are as much of what was found right.
+    const name = cookie?.includes('CloudFront-') ? `${target} ${cookie}` : target
+    const known = accesses.get(name)
     if (known) return known
     if (!target.startsWith(`${basePath}/`)) throw new MediaError('not_found', 'not below the base of the edge')
     const address = target.slice(basePath.length)
-    const access = { grant: verifier.read(publicBaseUrl + address), ...readAddress(address, bucket) }
-    accesses.set(target, access, target.length)
+    const access = { grant: verifier.read(publicBaseUrl + address, cookie), ...readAddress(address, bucket) }
+    accesses.set(name, access, name.length)
     return access
   }
 
@@ -109,7 +111,7 @@ export function openEdge(options: EdgeOptions): Edge {
     const { method = '' } = request
     if (method === 'OPTIONS') return sendPreflight(reply)
     if (method !== 'GET' && method !== 'HEAD') throw new MediaError('method_not_allowed', `${method} on the edge`)
-    const access = accessOf(targetOf(request))
+    const access = accessOf(targetOf(request), request.headers.cookie)
     const { grant, ref, disposition } = access
     checkGrant(grant, { now: clock.now(), ip: grant.ip === undefined ? undefined : addressOf(request) })
     if (!presence.isFresh(access)) await checkPresence(access)

@@ -7,7 +7,7 @@ import {
   verify as verifyBytes,
 } from 'node:crypto'
 import { describe, test } from 'node:test'
-import { getSignedUrl } from '@aws-sdk/cloudfront-signer'
+import { getSignedCookies, getSignedUrl } from '@aws-sdk/cloudfront-signer'
 import fc from 'fast-check'
 import { codeOf } from '../media/errors.ts'
 import { checkGrant } from './policy.ts'
@@ -273,6 +273,60 @@ describe('signed addresses', () => {
     ]
     for (const policy of refused) assert.ok(!accepts(sign(JSON.stringify(policy))), JSON.stringify(policy))
     assert.ok(!accepts(sign('no json')))
+  })
+
+  describe('cookies', () => {
+    const pattern = 'https://cdn.example.com/0b7c/v1/hls/*'
+    const segment = 'https://cdn.example.com/0b7c/v1/hls/720p/3.m4s'
+    const header = (cookies: object) =>
+      Object.entries(cookies)
+        .map(([name, value]) => `${name}=${value}`)
+        .join('; ')
+    const reads = (url: string, cookie: string): boolean => {
+      try {
+        checkGrant(verifier.read(url, cookie), { now })
+        return true
+      } catch (error) {
+        assert.equal(codeOf(error), 'bad_signature')
+        return false
+      }
+    }
+
+    test('open all addresses of their pattern, and no other', () => {
+      for (const signer of signers) {
+        const cookie = `session=1; ${header(signer.signCookies(pattern, { expires }))}`
+        assert.ok(reads(segment, cookie))
+        assert.ok(!reads('https://cdn.example.com/0b7c/v1/720p.mp4', cookie))
+        assert.ok(!reads(segment, cookie.replace(/Policy=(.)(.)/, 'Policy=$2$1')))
+      }
+    })
+
+    test("Amazon's are accepted, with either policy; RSA ours are theirs byte for byte", () => {
+      for (const [keyPairId, pair] of [
+        ['KEC', ec],
+        ['KRSA', rsa],
+      ] as const) {
+        const privateKey = pem(pair.privateKey)
+        const dateLessThan = new Date(expires * 1000).toISOString()
+        assert.ok(reads(plain, header(getSignedCookies({ url: plain, keyPairId, privateKey, dateLessThan }))))
+        const policy = JSON.stringify({
+          Statement: [{ Resource: pattern, Condition: { DateLessThan: { 'AWS:EpochTime': expires } } }],
+        })
+        const theirs = getSignedCookies({ keyPairId, privateKey, policy })
+        assert.ok(reads(segment, header(theirs)))
+        if (pair === rsa) assert.deepEqual(signers[2]?.signCookies(pattern, { expires }), { ...theirs })
+      }
+    })
+
+    test('mean nothing beside a signed address, and are refused when there are two of a name', () => {
+      const [signer] = signers
+      assert.ok(signer)
+      const cookies = header(signer.signCookies(pattern, { expires }))
+      const signed = signer.signUrl(segment, { expires: now / 1000 - 1 })
+      assert.ok(!reads(signed, cookies), 'an expired address is not mended by cookies')
+      assert.ok(!reads(segment, `${cookies}; ${cookies}`))
+      assert.ok(!reads(segment, 'session=1'))
+    })
   })
 
   test('what cannot be signed without being misread is not signed', () => {

@@ -3,7 +3,7 @@ import { MediaError } from '../media/errors.ts'
 import { cannedPolicy, customPolicy, fits, type Grant, readPolicy, refusal } from './policy.ts'
 
 /**
- * CloudFront's signed URLs, both ways: what we sign CloudFront accepts, and we accept what it would.
+ * CloudFront's signed URLs and cookies, both ways: what we sign CloudFront accepts, and we accept what it would.
  * Pure: no clock, no files. RSA-2048 and ECDSA P-256; SHA-1 as CloudFront's default, or SHA-256.
  */
 
@@ -19,37 +19,58 @@ export interface Signer {
    * @throws MediaError `internal` when `url` is not an absolute one of plain URI characters, or has a signature already.
    */
   signUrl(url: string, options: SignOptions): string
+  /**
+   * The same as cookies, for players that take no signed addresses: names and values, for `Set-Cookie`.
+   * @param resource a URL, or a pattern of URLs, which needs a custom policy: `…/{media_id}/v1/hls/*`.
+   * @throws MediaError `internal` when `resource` is not an absolute URL of plain URI characters.
+   */
+  signCookies(resource: string, options: SignOptions): Record<string, string>
 }
 
 export interface Verifier {
   /**
-   * What the URL's signature allows, with every parameter in any order. Whether it allows it now is `checkGrant`'s.
+   * What the URL's signature allows, with every parameter in any order; of an unsigned URL what the request's cookies
+   * allow. Whether they allow it now is `checkGrant`'s.
+   * @param cookie the request's `Cookie` header
    * @throws MediaError `bad_signature` when it is unsigned, altered, or can be read in two ways.
    */
-  read(url: string): Grant
+  read(url: string, cookie?: string): Grant
 }
 
 /** Taken out of the URL before it is compared with what was signed. */
 const signingNames = ['Expires', 'Policy', 'Signature', 'Key-Pair-Id', 'Hash-Algorithm'] as const
 type SigningName = (typeof signingNames)[number]
+const cookiePrefix = 'CloudFront-'
 
 const hashes: Record<Hash, string> = { SHA1: 'sha1', SHA256: 'sha256' }
 
 /** A private key given as PEM text would be parsed at every signature, which costs more than signing. */
 export function openSigner(key: { keyPairId: string; privateKey: KeyObject; hash?: Hash }): Signer {
   const { keyPairId, privateKey, hash = 'SHA1' } = key
-  const suffix = hash === 'SHA256' ? '&Hash-Algorithm=SHA256' : ''
+
+  /** What travels with the resource, in the order of Amazon's JavaScript SDK. */
+  function termsOf(resource: string, { expires, ...rest }: SignOptions, pattern: boolean): [SigningName, string][] {
+    if (!isPlainUrl(resource) || namesSignature(resource)) throw new MediaError('internal', 'not a URL to be signed')
+    const isCustom = pattern || Object.values(rest).some((value) => value !== undefined)
+    const policy = isCustom ? customPolicy({ resource, ...rest, expires }) : cannedPolicy(resource, expires)
+    const signature = toSafe(signBytes(hashes[hash], Buffer.from(policy), privateKey))
+    return [
+      isCustom ? ['Policy', toSafe(Buffer.from(policy))] : ['Expires', String(expires)],
+      ['Key-Pair-Id', keyPairId],
+      ['Signature', signature],
+      ...(hash === 'SHA256' ? [['Hash-Algorithm', hash] satisfies [SigningName, string]] : []),
+    ]
+  }
 
   return {
     keyPairId,
-    signUrl(url, { expires, ...rest }) {
-      const isCustom = Object.values(rest).some((value) => value !== undefined)
-      if (!isPlainUrl(url) || namesSignature(url)) throw new MediaError('internal', 'not a URL that can be signed')
-      const policy = isCustom ? customPolicy({ resource: url, ...rest, expires }) : cannedPolicy(url, expires)
-      const signature = toSafe(signBytes(hashes[hash], Buffer.from(policy), privateKey))
-      const terms = isCustom ? `Policy=${toSafe(Buffer.from(policy))}` : `Expires=${expires}`
-      const joint = url.includes('?') ? '&' : '?'
-      return `${url}${joint}${terms}&Key-Pair-Id=${keyPairId}&Signature=${signature}${suffix}`
+    signUrl(url, options) {
+      const terms = termsOf(url, options, false).map(([name, value]) => `${name}=${value}`)
+      return `${url}${url.includes('?') ? '&' : '?'}${terms.join('&')}`
+    },
+    signCookies(resource, options) {
+      const terms = termsOf(resource, options, resource.includes('*'))
+      return Object.fromEntries(terms.map(([name, value]) => [cookiePrefix + name, value]))
     },
   }
 }
@@ -57,8 +78,9 @@ export function openSigner(key: { keyPairId: string; privateKey: KeyObject; hash
 /** Several keys at once, by key pair id: a new key is published before the old one goes. */
 export function openVerifier(publicKeys: ReadonlyMap<string, KeyObject>): Verifier {
   return {
-    read(url) {
-      const { resource, given } = takeApart(url)
+    read(url, cookie) {
+      const { resource, given: ofUrl } = takeApart(url)
+      const given = ofUrl.size > 0 ? ofUrl : fromCookies(cookie)
       const signature = fromSafe(given.get('Signature'))
       const publicKey = publicKeys.get(given.get('Key-Pair-Id') ?? '')
       const hash = hashNamed(given.get('Hash-Algorithm'))
@@ -94,6 +116,20 @@ function takeApart(url: string): { resource: string; given: Map<SigningName, str
   }
   const before = url.slice(0, question)
   return { resource: rest.length > 0 ? `${before}?${rest.join('&')}` : before, given }
+}
+
+/** What a browser sends back of `signCookies`; cookies of others mean nothing here. */
+function fromCookies(header = ''): Map<SigningName, string> {
+  const given = new Map<SigningName, string>()
+  for (const cookie of header.split(';')) {
+    const [name = '', ...value] = cookie.trim().split('=')
+    const signingName = signingNames.find((one) => name === cookiePrefix + one)
+    if (!signingName) continue
+    // Two of one name come from two paths, and nobody can tell which was meant.
+    if (given.has(signingName)) throw refusal(`the cookie ${name} is given twice`)
+    given.set(signingName, value.join('='))
+  }
+  return given
 }
 
 /** The bytes that must have been signed. */
