@@ -16,14 +16,15 @@ export interface Lease {
 }
 
 export interface LeaseOptions {
-  metadata: Metadata
+  metadata: Pick<Metadata, 'renew'>
   clock: Clock
   leaseMs: number
   log: Log
+  onRenewed?: () => void
 }
 
 /** Renews a job's lease at a third of its length, and with each step of progress, until stopped. */
-export function keepLease(job: Job, { metadata, clock, leaseMs, log }: LeaseOptions): Lease {
+export function keepLease(job: Job, { metadata, clock, leaseMs, log, onRenewed }: LeaseOptions): Lease {
   const lost = new AbortController()
   const stopped = new AbortController()
   let percent = 0
@@ -38,6 +39,16 @@ export function keepLease(job: Job, { metadata, clock, leaseMs, log }: LeaseOpti
     if (!held) return lost.abort(new MediaError('lease_lost', `job ${job_id} is no longer held under token ${token}`))
     leaseUntil = lease_until
     told = progress
+    onRenewed?.()
+  }
+
+  /** An answer that does not come must not make the lease seem longer than it is. */
+  async function renewInTime(): Promise<void> {
+    const over = new AbortController()
+    const runOut = clock.sleep(leaseUntil - clock.now(), AbortSignal.any([over.signal, stopped.signal])).then(() => {
+      throw new MediaError('unavailable', 'no answer to a heartbeat')
+    })
+    await Promise.race([renew(), runOut]).finally(() => over.abort())
   }
 
   async function beat(): Promise<void> {
@@ -45,7 +56,8 @@ export function keepLease(job: Job, { metadata, clock, leaseMs, log }: LeaseOpti
       await clock.sleep(Math.min(beatEvery, leaseMs / 3), stopped.signal)
       const fresh = clock.now() < leaseUntil - (leaseMs * 2) / 3
       if (fresh && percent === told) continue
-      await renew().catch((error) => {
+      await renewInTime().catch((error) => {
+        if (stopped.signal.aborted) return
         log.warn({ job_id: job.job_id, error }, 'heartbeat failed')
         if (clock.now() < leaseUntil) return
         lost.abort(new MediaError('lease_lost', `job ${job.job_id} could not be renewed in time`, { cause: error }))

@@ -10,6 +10,7 @@ import { type Queue, wake } from '../queue/port.ts'
 import type { Claim } from './claim.ts'
 import { outcomes, pauseAfter } from './outcomes.ts'
 import { type Ending, tidyLater } from './perform.ts'
+import type { JobOutcome } from './watch.ts'
 
 export interface Settling {
   metadata: Metadata
@@ -63,19 +64,26 @@ export async function settle({ job }: Claim, ending: Ending, doing: Settling, si
  * What becomes of a job that threw: handed back, tried again later, or parked with its media `failed`.
  * @param mayStand when its commit may have held though nobody saw the answer: then the outputs are not ours to remove.
  */
-export async function settleFailure(claim: Claim, error: unknown, doing: Settling, mayStand: boolean): Promise<void> {
+export async function settleFailure(
+  claim: Claim,
+  error: unknown,
+  doing: Settling,
+  mayStand: boolean,
+): Promise<JobOutcome> {
   const { job } = claim
   const { queue, log } = doing
   const code = codeOf(error)
   const about = { job_id: job.job_id, attempt: job.attempts, token: job.token, code, error }
   if (code !== 'interrupted') log.warn(about, 'job failed')
   if (!mayStand) await removeOutputs(claim, doing)
-  if (code === 'lease_lost') return
+  if (code === 'lease_lost') return 'lost'
   const ending = code === 'interrupted' ? handBack(claim, doing) : retryOrPark(claim, error, doing)
   const settled = await settle(claim, ending, doing)
-  if (!settled || code !== 'interrupted') return
+  if (!settled) return 'lost'
+  if (code !== 'interrupted') return ending.job.state === 'parked' ? 'parked' : 'retried'
   log.info(about, 'job handed back')
   await wake(queue, job, log)
+  return 'handed_back'
 }
 
 /** The attempt's own version only, so that nothing another worker made is touched. */

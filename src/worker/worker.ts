@@ -6,11 +6,13 @@ import { keepLease } from './lease.ts'
 import { pauseAfter } from './outcomes.ts'
 import { type Performing, performers } from './perform.ts'
 import { refuseEndless, type Settling, settle, settleFailure } from './settle.ts'
+import { type JobOutcome, noWatch, type Watch } from './watch.ts'
 
 export interface WorkerOptions extends Omit<Settling & Performing, 'leaseMs'> {
   concurrency: number
   leaseSeconds: number
   stopSeconds: number
+  watch?: Watch
 }
 
 export interface Worker {
@@ -22,13 +24,13 @@ export interface Worker {
 
 /** Takes wake-ups from both lanes, so that a picture never waits behind a film, and does the jobs they name. */
 export function startWorker(options: WorkerOptions): Worker {
-  const { concurrency, stopSeconds, queue, clock, chance, log } = options
+  const { concurrency, stopSeconds, queue, clock, chance, log, watch = noWatch } = options
   const doing = { ...options, leaseMs: options.leaseSeconds * 1_000 }
   const taking = new AbortController()
   const cutting = new AbortController()
   let running = 0
 
-  async function handle(delivery: Delivery): Promise<void> {
+  async function handle(lane: Lane, delivery: Delivery): Promise<void> {
     const { job_id } = delivery.wakeUp
     const claim = await claimJob(job_id, { ...doing, now: clock.now() }).catch(async (error) => {
       log.warn({ job_id, error }, 'claim failed')
@@ -37,6 +39,7 @@ export function startWorker(options: WorkerOptions): Worker {
       return undefined
     })
     if (claim === undefined) return
+    watch.wakeUp(lane, claim !== null)
     // From here the job's lease stands for it: the wake-up may go before the work is done.
     await delivery.acknowledge().catch((error) => log.warn({ job_id, error }, 'wake-up not acknowledged'))
     if (claim) await runClaim(claim, doing, cutting.signal)
@@ -45,7 +48,9 @@ export function startWorker(options: WorkerOptions): Worker {
   async function serve(lane: Lane): Promise<void> {
     for await (const delivery of queue.receive(lane, taking.signal)) {
       running++
-      await handle(delivery).catch((error) => log.error({ error, wakeUp: delivery.wakeUp }, 'job left to the sweeper'))
+      await handle(lane, delivery).catch((error) =>
+        log.error({ error, wakeUp: delivery.wakeUp }, 'job left to the sweeper'),
+      )
       running--
     }
   }
@@ -86,20 +91,28 @@ export function startWorker(options: WorkerOptions): Worker {
 /** Does one claimed job to its end, whatever that is. */
 async function runClaim(claim: Claim, doing: WorkerOptions & Performing & Settling, cut: AbortSignal): Promise<void> {
   const { job } = claim
-  const lease = keepLease(job, doing)
+  const watch = (doing.watch ?? noWatch).begin(job)
+  const lease = keepLease(job, { ...doing, onRenewed: watch.renewed })
   const signal = AbortSignal.any([lease.signal, cut])
   let mayStand = false
+  let outcome: JobOutcome = 'lost'
   try {
     refuseEndless(job, doing.maxAttempts)
-    const ending = await performers[job.kind](claim, doing, { signal, onProgress: lease.report })
+    const onProgress = (percent: number) => {
+      lease.report(percent)
+      watch.progress(percent)
+    }
+    const ending = await performers[job.kind](claim, doing, { signal, onProgress })
     mayStand = true
     mayStand = await settle(claim, ending, doing, lease.signal)
     if (!mayStand) throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its commit`)
     doing.log.info({ job_id: job.job_id, token: job.token, attempt: job.attempts }, 'job done')
+    outcome = 'done'
   } catch (error) {
     // A tool that was killed by the signal throws what it likes: the signal knows why.
-    await settleFailure(claim, signal.aborted ? signal.reason : error, doing, mayStand)
+    outcome = await settleFailure(claim, signal.aborted ? signal.reason : error, doing, mayStand)
   } finally {
+    watch.end(outcome)
     await lease.stop()
   }
 }
