@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { request } from 'node:http'
+import { createServer as createHttpServer, request } from 'node:http'
 import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -78,6 +78,33 @@ describe('processes', () => {
     } finally {
       await Promise.all([edge.stop(), main.stop()])
       await rm(dataDir, { recursive: true, force: true })
+    }
+  })
+
+  test('an edge in front of any origin is a plain cache, when it is said that all is for everybody', async () => {
+    let asked = 0
+    const origin = createHttpServer((_, reply) => {
+      asked += 1
+      reply.writeHead(200, { 'cache-control': 'max-age=60' }).end('bytes')
+    })
+    await once(origin.listen(0, '127.0.0.1'), 'listening')
+    const EDGE_ORIGIN = `http://127.0.0.1:${(origin.address() as AddressInfo).port}`
+    await assert.rejects(startTarget({ role: 'edge', env: { EDGE_ORIGIN } }), /EDGE_PUBLIC=true/)
+    await assert.rejects(startTarget({ role: 'edge', env: { EDGE_PUBLIC: 'true' } }), /EDGE_ORIGIN/)
+    const folder = await mkdtemp(join(tmpdir(), 'edge-'))
+    try {
+      const env = { EDGE_ORIGIN, EDGE_PUBLIC: 'true' }
+      const edge = await startTarget({ role: 'edge', dataDir: folder, env })
+      assert.equal(await (await fetch(`${edge.url}/a`)).text(), 'bytes')
+      await assert.rejects(startTarget({ role: 'edge', dataDir: folder, env }), /EDGE_CACHE_DIR is .*own/)
+      assert.equal(await edge.stop(), 0)
+      const next = await startTarget({ role: 'edge', dataDir: folder, env })
+      assert.equal((await fetch(`${next.url}/a`)).headers.get('cache-status'), 'edge; hit')
+      await next.kill()
+      assert.equal(asked, 1)
+    } finally {
+      origin.close()
+      await rm(folder, { recursive: true, force: true })
     }
   })
 

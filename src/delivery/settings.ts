@@ -1,4 +1,4 @@
-import { integer, list, oneOf, optionalText, type Setting, type SettingsOf } from '../media/setting.ts'
+import { flag, integer, list, oneOf, optionalText, type Setting, type SettingsOf } from '../media/setting.ts'
 
 /** Without a slash at the end; signed addresses continue it byte by byte, so it is taken as it is written. */
 const baseUrl: Setting<string | undefined> = {
@@ -14,6 +14,19 @@ const baseUrl: Setting<string | undefined> = {
     // A browser would write another one differently, and its signature would not fit.
     if (!plain || href.replace(/\/+$/, '') !== written) throw new Error('not a plain address')
     return written
+  },
+}
+
+/** A scheme and an authority. */
+const origin: Setting<string | undefined> = {
+  ...optionalText('EDGE_ORIGIN', {
+    takes: 'an http(s):// address without a path, such as `http://127.0.0.1:8700`',
+    summary: 'Makes the `edge` process a plain shared cache in front of any HTTP origin; needs `EDGE_PUBLIC=true`.',
+  }),
+  parse: (value) => {
+    const url = new URL(value)
+    if (!/^https?:$/.test(url.protocol) || url.origin !== value.replace(/\/$/, '')) throw new Error('not an origin')
+    return url.origin
   },
 }
 
@@ -64,6 +77,23 @@ export const deliverySettings = {
     unit: 'bytes',
     default: '67108864',
     summary: 'Memory in which the edge keeps small files (up to 256 KiB each).',
+  }),
+  cacheDir: optionalText('EDGE_CACHE_DIR', {
+    takes: 'a folder',
+    shownDefault: '`{DATA_DIR}/edge-cache`',
+    summary: 'Where the edge keeps what it has fetched from a store or an origin that is far away.',
+  }),
+  cacheBytes: integer('EDGE_CACHE_BYTES', {
+    min: 1_048_576,
+    max: 1_125_899_906_842_624,
+    unit: 'bytes',
+    default: '10737418240',
+    summary: 'How much of it is kept: what was not used for longest goes.',
+  }),
+  origin,
+  isPublic: flag('EDGE_PUBLIC', {
+    default: 'false',
+    summary: '`true` says that whatever lies at `EDGE_ORIGIN` is for everybody: no signature is asked for.',
   }),
 }
 export type DeliverySettings = SettingsOf<typeof deliverySettings>

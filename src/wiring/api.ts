@@ -18,11 +18,12 @@ import { openIntake } from '../uploads/intake.ts'
 import { openPending } from '../uploads/pending.ts'
 import { openRawDoor } from '../uploads/raw.ts'
 import { openResumable } from '../uploads/resumable.ts'
-import { openDeliveryKeys, openSiteEdge } from './edge.ts'
-import type { Ports } from './ports.ts'
+import type { Metrics } from '../worker/metrics.ts'
+import { openDeliveryKeys, openFarStorage, openSiteEdge } from './edge.ts'
+import { driversOf, type Ports, readinessOf } from './ports.ts'
 import { once, type Site } from './site.ts'
 
-export async function startApi(site: Site, ports: Ports): Promise<string[]> {
+export async function startApi(site: Site, ports: Ports, metrics: Metrics): Promise<string[]> {
   const { config, clock, closers, publicUrl } = site
   const { http, service } = config
   const live = openLive({ ...site, ...ports })
@@ -34,7 +35,9 @@ export async function startApi(site: Site, ports: Ports): Promise<string[]> {
     ...(await openDoors(site, ports)),
     downloads,
     live,
-    readiness: { metadata: ports.metadata.ping, queue: ports.queue.ping, objects: ports.objects.ping },
+    readiness: readinessOf(ports),
+    drivers: driversOf(config),
+    metrics,
     edge,
     clock,
   })
@@ -100,7 +103,10 @@ async function openDelivery(site: Site, { metadata, objects }: Ports) {
   const isDeleted = async (media_id: string) => ((await metadata.get(media_id))?.status ?? 'deleted') === 'deleted'
   const cdnUrl = () => baseUrl ?? `${publicUrl()}/cdn`
   // With PORT=0 the address is known only once the API listens, so these open with the first request.
-  const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted }))
+  const storage = await openFarStorage(site, objects)
+  const edge = once(() =>
+    openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted, storage }),
+  )
   const downloads = once(() => openDownloads({ metadata, signer, bucket, baseUrl: cdnUrl(), clock, urlSeconds }))
   closers.add('edge', () => edge().close())
   return {

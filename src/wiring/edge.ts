@@ -1,15 +1,53 @@
 import { join } from 'node:path'
+import { openSharedCache } from '../delivery/cache/cache.ts'
+import { openHttpOrigin } from '../delivery/cache/origin.ts'
+import { ownFolder } from '../delivery/cache/owned.ts'
+import { openStorage, type Storage } from '../delivery/cache/storage.ts'
 import { type Edge, openEdge } from '../delivery/edge.ts'
 import { type DeliveryKeys, openKeys } from '../delivery/keys.ts'
 import { openVerifier } from '../delivery/signer.ts'
 import { problemOf } from '../http/errors.ts'
 import { listenStandalone } from '../http/standalone.ts'
 import { openObjects } from '../objects/open.ts'
-import type { ObjectStore } from '../objects/port.ts'
+import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
 import { once, type Site } from './site.ts'
 
-/** The edge in a process of its own, over the same objects: it needs public keys and no metadata. */
+/** The edge in a process of its own. */
 export async function startEdge(site: Site): Promise<string[]> {
+  const { origin, isPublic } = site.config.delivery
+  if (origin === undefined && !isPublic) return await startSignedEdge(site)
+  if (origin !== undefined && isPublic) return await startPublicEdge(site, origin)
+  throw new Error(
+    origin === undefined
+      ? 'EDGE_PUBLIC=true asks for no signatures, which only holds in front of another origin: set EDGE_ORIGIN, or leave EDGE_PUBLIC.'
+      : 'EDGE_ORIGIN makes this a plain cache that asks for no signatures: say by EDGE_PUBLIC=true that whatever lies there is for everybody.',
+  )
+}
+
+/** A shared cache in front of any origin. */
+async function startPublicEdge(site: Site, origin: string): Promise<string[]> {
+  const { config, closers } = site
+  const storage = await openCacheStorage(site)
+  const cache = openSharedCache({ ...site, storage, origin: openHttpOrigin(origin) })
+  const server = await listenStandalone(config.http, (request, reply) => void cache.handle(request, reply))
+  closers.add('cache', cache.close)
+  closers.add('server', server.close)
+  return [`Edge is listening on ${server.address}`, '', `caches     ${origin}, for everybody`]
+}
+
+/** Where the edge keeps what it has fetched. */
+async function openCacheStorage({ config, chance, closers, log }: Site): Promise<Storage> {
+  const { cacheDir, cacheBytes, memoryBytes } = config.delivery
+  const folder = cacheDir ?? join(config.service.dataDir, 'edge-cache')
+  closers.add('cache folder', await ownFolder(folder))
+  const newId = () => chance.uuid().replaceAll('-', '')
+  const storage = await openStorage({ folder, limit: cacheBytes, memoryBytes, newId, log })
+  closers.add('cache storage', storage.close)
+  return storage
+}
+
+/** Over the same objects as the service: it needs public keys and no metadata. */
+async function startSignedEdge(site: Site): Promise<string[]> {
   const { config, clock, closers } = site
   const objects = await openObjects(config.objects, { dataDir: config.service.dataDir, clock, owns: false })
   closers.add('objects', objects.close)
@@ -18,12 +56,18 @@ export async function startEdge(site: Site): Promise<string[]> {
   const publicBaseUrl = () => config.delivery.baseUrl ?? `${address}/cdn`
   // It has the server to itself, so it lies where signed addresses say.
   const basePath = new URL(config.delivery.baseUrl ?? 'http://edge/cdn').pathname.replace(/\/$/, '')
-  const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: publicBaseUrl(), basePath }))
+  const storage = await openFarStorage(site, objects)
+  const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: publicBaseUrl(), basePath, storage }))
   const server = await listenStandalone(config.http, (request, reply) => void edge().handle(request, reply))
   closers.add('edge', () => edge().close())
   closers.add('server', server.close)
   address = config.http.publicUrl ?? server.address
   return [`Edge is listening on ${server.address}`, '', `serves     ${publicBaseUrl()}/…`]
+}
+
+/** A cache on this disk, for a store that has no files here. */
+export async function openFarStorage(site: Site, objects: ObjectStore): Promise<Storage | undefined> {
+  return hasLocalFiles(objects) ? undefined : await openCacheStorage(site)
 }
 
 export function openDeliveryKeys({ config, chance }: Site): Promise<DeliveryKeys> {
@@ -38,11 +82,13 @@ interface EdgeGiven {
   publicBaseUrl: string
   basePath: string
   isDeleted?: (media_id: string) => Promise<boolean>
+  storage: Storage | undefined
 }
 
-export function openSiteEdge({ config, clock, chance, log }: Site, { keys, ...given }: EdgeGiven): Edge {
+export function openSiteEdge({ config, clock, chance, log }: Site, { keys, storage, ...given }: EdgeGiven): Edge {
   return openEdge({
     ...given,
+    ...(storage && { storage }),
     bucket: config.objects.processedBucket,
     verifier: openVerifier(keys.publicKeys),
     clock,
