@@ -8,11 +8,15 @@ const Checks = Type.Record(Type.String(), Type.Enum(['ok', 'failed', 'timed_out'
   description: 'Each thing the service stands on, by name.',
 })
 
+const Drivers = Type.Optional(
+  Type.Record(Type.String(), Type.String(), { description: 'The engine behind each room, by its setting.' }),
+)
+
 export const Ready = Type.Object(
-  { status: Type.Literal('ready'), checks: Checks },
+  { status: Type.Literal('ready'), checks: Checks, drivers: Drivers },
   { title: 'Ready', additionalProperties: false },
 )
 export type Ready = Static<typeof Ready>
 
-export const NotReady = Type.Object({ ...Problem.properties, checks: Checks }, { title: 'NotReady' })
+export const NotReady = Type.Object({ ...Problem.properties, checks: Checks, drivers: Drivers }, { title: 'NotReady' })
 export type NotReady = Static<typeof NotReady>

@@ -5,9 +5,11 @@ import { assertSafeToListen } from './http/identity.ts'
 import { systemChance, systemClock } from './media/clock.ts'
 import { startApi } from './wiring/api.ts'
 import { startEdge } from './wiring/edge.ts'
-import { openPorts, refuseLonelyWorker, requireDeliveryKeys, requireSharedKeys } from './wiring/ports.ts'
+import { isShared, refuseLonelyWorker, requireDeliveryKeys, requireSharedKeys } from './wiring/engines.ts'
+import { openPorts, type Ports } from './wiring/ports.ts'
 import { openLog, type Role, type Site } from './wiring/site.ts'
-import { startWork } from './wiring/work.ts'
+import { openSiteMetrics, startProbes, startSweep, startWork } from './wiring/work.ts'
+import type { Metrics } from './worker/metrics.ts'
 
 export { type Role, roles } from './wiring/site.ts'
 
@@ -62,17 +64,28 @@ export function openSite(role: Role, config: Config, onFatal: (error: Error) => 
   }
 }
 
+/** What every process stands on that serves or works. */
+async function openCommon(site: Site): Promise<{ ports: Ports; metrics: Metrics }> {
+  const ports = await openPorts(site)
+  return { ports, metrics: openSiteMetrics(site, ports) }
+}
+
 /** What each role starts; lines for the banner. */
 const start: Record<Role, (site: Site) => Promise<string[]>> = {
   all: async (site) => {
-    const ports = await openPorts(site)
-    const work = await startWork(site, ports)
-    return [...(await startApi(site, ports)), ...work]
+    const { ports, metrics } = await openCommon(site)
+    const work = await startWork(site, ports, metrics)
+    return [...(await startApi(site, ports, metrics)), ...work]
   },
   serve: async (site) => {
-    const ports = await openPorts(site)
-    return [...(await startApi(site, ports)), 'worker     none here: start one beside it']
+    const { ports, metrics } = await openCommon(site)
+    if (isShared(site.config)) startSweep(site, ports)
+    return [...(await startApi(site, ports, metrics)), 'worker     none here: start one beside it']
   },
-  worker: async (site) => ['Worker is waiting for jobs', '', ...(await startWork(site, await openPorts(site)))],
+  worker: async (site) => {
+    const { ports, metrics } = await openCommon(site)
+    const work = await startWork(site, ports, metrics)
+    return ['Worker is waiting for jobs', '', ...work, ...(await startProbes(site, ports, metrics))]
+  },
   edge: startEdge,
 }

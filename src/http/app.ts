@@ -18,6 +18,7 @@ import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
 import { mediaRoutes } from './routes/media.ts'
+import { metricsRoutes } from './routes/metrics.ts'
 import { rawRoutes } from './routes/raw.ts'
 import { storeRoutes } from './routes/store.ts'
 import { tusRoutes } from './routes/tus.ts'
@@ -63,13 +64,14 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   healthRoutes(app, deps)
   docsRoutes(app, openApi)
   if (deps.edge) edgeRoutes(app, deps.edge)
-  const { companion, direct, store } = deps
+  const { companion, direct, store, metrics } = deps
   if (store) await app.register(async (parts: App) => storeRoutes(parts, store))
   await app.register(async (api: App) => {
     demandIdentity(api, identify)
     mediaRoutes(api, deps)
     eventRoutes(api, deps)
     downloadRoutes(api, deps)
+    if (metrics) metricsRoutes(api, { metrics })
     if (direct) directRoutes(api, { ...deps, direct })
     if (companion) companionRoutes(api, { ...deps, companion })
     await api.register(async (uploads: App) => await uploadRoutes(uploads, deps))

@@ -13,6 +13,7 @@ import type { FormDoor } from '../uploads/form.ts'
 import type { Idempotency } from '../uploads/idempotency.ts'
 import type { RawDoor } from '../uploads/raw.ts'
 import type { Resumable } from '../uploads/resumable.ts'
+import type { Readiness } from './readiness.ts'
 import type { HttpSettings } from './settings.ts'
 import type { UploadTokens } from './upload-tokens.ts'
 
@@ -38,7 +39,11 @@ export interface AppDeps {
   downloads: Downloads
   live: Live
   /** What readiness asks, by name. */
-  readiness: Record<string, () => Promise<void>>
+  readiness: Readiness
+  /** The drivers that the settings name, by room. */
+  drivers?: Record<string, string>
+  /** Figures of this process. */
+  metrics?: { text(): Promise<string>; contentType: string }
   /** Serves `/cdn/*`; absent when a CDN of its own does. */
   edge?: EdgeHandler | undefined
   log: Log

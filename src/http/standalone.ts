@@ -13,9 +13,9 @@ export interface Standalone {
   close(): Promise<void>
 }
 
-/** A bare server around one handler, for the edge in a process of its own: HTTP/1.1, and 2 with a certificate. */
+/** A bare server around one handler, for a process without an API: HTTP/1.1, and 2 with a certificate. */
 export async function listenStandalone(
-  settings: HttpSettings,
+  settings: HttpSettings & { portSetting?: string },
   handle: (request: IncomingMessage, reply: ServerResponse) => void,
 ): Promise<Standalone> {
   const { host, port } = settings

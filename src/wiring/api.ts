@@ -20,7 +20,8 @@ import { openRawDoor } from '../uploads/raw.ts'
 import { openResumable } from '../uploads/resumable.ts'
 import type { Metrics } from '../worker/metrics.ts'
 import { openDeliveryKeys, openFarStorage, openSiteEdge } from './edge.ts'
-import { driversOf, type Ports, readinessOf } from './ports.ts'
+import { driversOf } from './engines.ts'
+import { type Ports, readinessOf } from './ports.ts'
 import { once, type Site } from './site.ts'
 
 export async function startApi(site: Site, ports: Ports, metrics: Metrics): Promise<string[]> {

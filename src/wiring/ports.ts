@@ -1,5 +1,4 @@
 import { join } from 'node:path'
-import type { Config } from '../config.ts'
 import { secretOnce } from '../delivery/keys.ts'
 import { openStore, type Store } from '../embedded/store.ts'
 import { openMetadata } from '../metadata/open.ts'
@@ -8,23 +7,27 @@ import { openObjects } from '../objects/open.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import { openQueue } from '../queue/open.ts'
 import type { Queue } from '../queue/port.ts'
+import { openScratch } from './scratch.ts'
 import { once, type Site } from './site.ts'
 
 export interface Ports {
   metadata: Metadata
   queue: Queue
   objects: ObjectStore
+  /** A folder of this process's own. */
+  scratch: string
 }
 
 /** The drivers that the settings name; the embedded database only where one of them needs it. */
 export async function openPorts(site: Site): Promise<Ports> {
   const { config, closers } = site
+  const scratch = await openScratch(site)
   const given = { ...site, store: once(() => openSiteStore(site)) }
   const metadata = await openMetadata(config.metadata, given)
   closers.add('metadata', metadata.close)
   const queue = await openQueue(config.queue, given)
   closers.add('queue', queue.close)
-  return { metadata, queue, objects: await openSiteObjects(site) }
+  return { metadata, queue, objects: await openSiteObjects(site, scratch), scratch }
 }
 
 async function openSiteStore({ config, closers, onFatal }: Site): Promise<Store> {
@@ -33,69 +36,22 @@ async function openSiteStore({ config, closers, onFatal }: Site): Promise<Store>
   return store
 }
 
-async function openSiteObjects(site: Site): Promise<ObjectStore> {
+async function openSiteObjects(site: Site, scratch: string): Promise<ObjectStore> {
   const { config, chance, closers, publicUrl } = site
   const { dataDir } = config.service
-  const given = { ...site, dataDir, secret: chance.secret }
   const presign = async () => {
     const path = join(dataDir, 'keys', 'store-secret')
     return { baseUrl: publicUrl, secret: await secretOnce(path, () => chance.secret(32), chance.secret) }
   }
   const local = config.objects.driver === 'filesystem'
-  const objects = await openObjects(config.objects, local ? { ...given, presign: await presign() } : given)
+  // Another engine keeps here only what is on its way, and no two processes in one place.
+  const given = local ? { dataDir, presign: await presign() } : { dataDir: scratch }
+  const objects = await openObjects(config.objects, { ...site, ...given, secret: chance.secret })
   closers.add('objects', objects.close)
   return objects
 }
 
-/** The settings that name an engine which lives in one process. */
-function embeddedSettings({ metadata, queue, objects }: Config): string[] {
-  const names: string[] = []
-  if (metadata.driver === 'embedded') names.push('METADATA_DRIVER')
-  if (queue.driver === 'embedded') names.push('QUEUE_DRIVER')
-  if (objects.driver === 'filesystem') names.push('OBJECTS_DRIVER')
-  return names
+/** What readiness asks. */
+export function readinessOf({ metadata, queue, objects }: Ports) {
+  return { metadata: metadata.ping, queue: queue.ping, objects: objects.ping }
 }
-
-/** Whether records and objects are such that other processes may work on them too. */
-export function isShared({ metadata, objects }: Config): boolean {
-  return metadata.driver !== 'embedded' || objects.driver !== 'filesystem'
-}
-
-/**
- * Embedded engines live in one process: a worker beside it would see nothing of them.
- * @throws Error naming the settings to change
- */
-export function refuseLonelyWorker(config: Config): void {
-  const embedded = embeddedSettings(config)
-  if (embedded.length === 0) return
-  throw new Error(
-    `A worker of its own needs engines that several processes share: set ${embedded.join(', ')}. ` +
-      'On the embedded engines `npm start` runs the worker beside the API.',
-  )
-}
-
-/**
- * What several processes sign and verify with, each must be given: one made here would be unknown to the others.
- * @throws Error saying how to make what is missing
- */
-export function requireSharedKeys(config: Config): void {
-  if (!isShared(config)) return
-  const missing: string[] = []
-  if (!config.http.uploadKeyFile) {
-    missing.push('AUTH_UPLOAD_KEY_FILE is not set; to make one: openssl rand -out upload-tokens.key 32')
-  }
-  if (!config.delivery.privateKeyFile && config.delivery.publicKeyFiles.length === 0) missing.push(noDeliveryKey)
-  if (missing.length > 0) throw new Error(`${sharedWords}\n${missing.join('\n')}`)
-}
-
-/** @throws Error as `requireSharedKeys`, for a process that only verifies */
-export function requireDeliveryKeys({ objects, delivery }: Config): void {
-  if (objects.driver === 'filesystem' || delivery.privateKeyFile || delivery.publicKeyFiles.length > 0) return
-  throw new Error(
-    `${sharedWords}\nCDN_PUBLIC_KEY_FILES is not set; to make one of the API's key: openssl pkey -in cdn-private.pem -pubout -out cdn-public.pem`,
-  )
-}
-
-const sharedWords = 'On engines that several processes share, keys are given to each of them and never made at start:'
-const noDeliveryKey =
-  'CDN_PRIVATE_KEY_FILE is not set; to make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out cdn-private.pem'

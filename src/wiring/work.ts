@@ -1,51 +1,99 @@
 import { join } from 'node:path'
 import { isLoopback } from '../http/identity.ts'
-import type { ObjectStore } from '../objects/port.ts'
+import { openProbes } from '../http/probes.ts'
+import { listenStandalone } from '../http/standalone.ts'
 import { openProcessor } from '../processing/pipeline.ts'
 import type { Processor } from '../processing/process.ts'
 import { findTools } from '../processing/tools/find.ts'
 import { openRunner } from '../processing/tools/run.ts'
-import { isVideoSafe, probeSandbox } from '../processing/tools/sandbox.ts'
+import { isVideoSafe, probeSandbox, type Sandbox } from '../processing/tools/sandbox.ts'
+import { openLead } from '../worker/lead.ts'
+import { type Metrics, openMetrics } from '../worker/metrics.ts'
 import { startSweeper } from '../worker/sweeper.ts'
 import { startWorker } from '../worker/worker.ts'
-import type { Ports } from './ports.ts'
+import { driversOf, isShared } from './engines.ts'
+import { type Ports, readinessOf } from './ports.ts'
 import type { Site } from './site.ts'
 
-/** Worker and sweeper; what they run with, as lines for the banner. */
-export async function startWork(site: Site, ports: Ports): Promise<string[]> {
-  const { config, closers } = site
-  const { tempBucket, processedBucket } = config.objects
-  const { processor, lines } = await openProcessing(site, ports.objects)
-  const shared = { ...site, ...ports, tempBucket, processedBucket }
-  const sweeper = startSweeper({ ...shared, ...config.uploads })
-  closers.add('sweeper', sweeper.stop)
-  const worker = startWorker({ ...shared, ...config.worker, processor })
-  closers.add('worker', worker.stop, config.worker.stopSeconds * 1_000)
-  return lines
+/** What doing jobs takes, wherever the wake-ups come from. */
+export interface WorkParts extends Ports {
+  processor: Processor
+  tempBucket: string
+  processedBucket: string
+  /** What it runs with, for the banner. */
+  lines: string[]
 }
 
-/** Tools, sandbox and processor, and a line on each for the operator. */
-async function openProcessing(site: Site, objects: ObjectStore): Promise<{ processor: Processor; lines: string[] }> {
-  const { config, closers, clock, log } = site
-  const { dataDir } = config.service
+/** Tools, sandbox and processor on the drivers. */
+export async function openWorkParts(site: Site, ports: Ports): Promise<WorkParts> {
+  const { tempBucket, processedBucket } = site.config.objects
+  const { processor, lines } = await openProcessing(site, ports)
+  return { ...ports, processor, tempBucket, processedBucket, lines }
+}
+
+export async function startWork(site: Site, ports: Ports, metrics: Metrics): Promise<string[]> {
+  const { config, closers } = site
+  const parts = await openWorkParts(site, ports)
+  startSweep(site, ports)
+  const worker = startWorker({ ...site, ...parts, ...config.worker, watch: metrics.watch })
+  closers.add('worker', worker.stop, config.worker.stopSeconds * 1_000)
+  return parts.lines
+}
+
+/** Every process that can sweeps; on shared engines one at a time does. */
+export function startSweep(site: Site, ports: Ports): void {
+  const { config, closers } = site
+  const { tempBucket } = config.objects
+  const lead = isShared(config) ? { lead: openLead('sweeper', { ...site, ...ports }) } : {}
+  const sweeper = startSweeper({ ...site, ...ports, ...config.uploads, tempBucket, ...lead })
+  closers.add('sweeper', sweeper.stop)
+}
+
+export function openSiteMetrics(site: Site, ports: Ports): Metrics {
+  const metrics = openMetrics({ ...site, ...ports })
+  site.closers.add('metrics', metrics.stop)
+  return metrics
+}
+
+/** Health and figures of a process without an API; a line for the banner. */
+export async function startProbes(site: Site, ports: Ports, metrics: Metrics): Promise<string[]> {
+  const { config, closers } = site
+  const { port } = config.worker
+  if (port === null) return []
+  const probes = openProbes({ ...site, readiness: readinessOf(ports), drivers: driversOf(config), metrics })
+  const server = await listenStandalone({ ...config.http, port, portSetting: 'WORKER_PORT' }, probes)
+  closers.add('probes', server.close)
+  return [`probes     ${server.address}/healthz, /readyz and /metrics`]
+}
+
+/** A line on each for the operator. */
+async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Processor; lines: string[] }> {
+  const { config, closers, clock, log, role } = site
   const [sandbox, found] = await Promise.all([probeSandbox(config.processing.sandbox), findTools(config.processing)])
-  const takesVideo = isVideoSafe(sandbox, { loopback: isLoopback(config.http.host) })
+  // A worker of its own listens nowhere: its media come from whoever reaches the API.
+  const takesVideo = isVideoSafe(sandbox, { loopback: role !== 'worker' && isLoopback(config.http.host) })
   const processor = await openProcessor({
     ...site,
-    objects,
+    objects: ports.objects,
     runner: openRunner({ sandbox, clock }),
     tools: found.tools,
     takesVideo,
     settings: config.processing,
-    workRoot: join(dataDir, 'work'),
+    workRoot: join(ports.scratch, 'work'),
     processedBucket: config.objects.processedBucket,
   })
   closers.add('processing', processor.close)
   const { kind, reason } = sandbox
   log.info({ sandbox: kind, reason, takesVideo, ffmpeg: found.tools?.version ?? null }, 'processing')
-  const safety = kind === 'bwrap' ? kind : `${kind}: ${reason}${takesVideo ? '' : '; video and sound are refused'}`
   return {
     processor,
-    lines: [`tools      ${found.problem ?? `ffmpeg ${found.tools?.version}`}`, `sandbox    ${safety}`],
+    lines: [
+      `tools      ${found.problem ?? `ffmpeg ${found.tools?.version}`}`,
+      `sandbox    ${sandboxLine(sandbox, takesVideo)}`,
+    ],
   }
+}
+
+function sandboxLine({ kind, reason }: Sandbox, takesVideo: boolean): string {
+  return kind === 'bwrap' ? kind : `${kind}: ${reason}${takesVideo ? '' : '; video and sound are refused'}`
 }

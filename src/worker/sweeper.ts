@@ -6,6 +6,7 @@ import type { Log } from '../media/log.ts'
 import type { Metadata } from '../metadata/port.ts'
 import { isExpiring, type ObjectStore } from '../objects/port.ts'
 import type { Queue } from '../queue/port.ts'
+import type { Lead } from './lead.ts'
 
 export interface SweeperOptions {
   metadata: Metadata
@@ -17,6 +18,8 @@ export interface SweeperOptions {
   tempDays: number
   /** How long an upload in pieces may take: until then its parts stay. */
   expirySeconds?: number
+  /** Where several processes sweep: the others wait for the one that has the lead to die. */
+  lead?: Lead
 }
 
 export interface Sweeper {
@@ -30,14 +33,18 @@ const day = 86_400_000
 
 /** Wakes jobs never sent, due again, or whose worker died; and applies the temporary bucket's lifecycle where the engine has none. */
 export function startSweeper(options: SweeperOptions): Sweeper {
-  const { clock, log } = options
+  const { clock, log, lead } = options
   const stopped = new AbortController()
 
   async function every(ms: number, name: string, step: () => Promise<void>): Promise<void> {
     while (!stopped.signal.aborted) {
-      await step().catch((error) => log.warn({ error }, `${name} failed; it is tried again`))
+      await inTurn(step).catch((error) => log.warn({ error }, `${name} failed; it is tried again`))
       await clock.sleep(ms, stopped.signal).catch(() => {})
     }
+  }
+
+  async function inTurn(step: () => Promise<void>): Promise<void> {
+    if (!lead || (await lead.isOurs())) await step()
   }
 
   const loops = [
@@ -48,6 +55,7 @@ export function startSweeper(options: SweeperOptions): Sweeper {
     stop: async () => {
       stopped.abort()
       await Promise.all(loops)
+      await lead?.end().catch((error) => log.warn({ error }, 'the sweep is left until its lease runs out'))
     },
   }
 }

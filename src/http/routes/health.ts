@@ -1,20 +1,16 @@
 import { Alive, NotReady, Ready } from '../../../contract/health.ts'
-import type { Clock } from '../../media/clock.ts'
 import { MediaError } from '../../media/errors.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { answers, problemOf } from '../errors.ts'
+import { checkReadiness } from '../readiness.ts'
 import { sendProblem } from '../refusals.ts'
 import { describeContent, refusals } from './schemas.ts'
 
 const tags = ['health']
-/** Milliseconds a check may take. */
-const checkTime = 2_000
-
-type Outcome = 'ok' | 'failed' | 'timed_out'
-type Deps = Pick<AppDeps, 'readiness' | 'clock' | 'log'>
+type Deps = Pick<AppDeps, 'readiness' | 'drivers' | 'clock' | 'log'>
 
 /** Liveness and readiness, for balancers and process keepers. */
-export function healthRoutes(app: App, { readiness, clock, log }: Deps): void {
+export function healthRoutes(app: App, { readiness, drivers, clock, log }: Deps): void {
   app.get(
     '/healthz',
     {
@@ -43,35 +39,12 @@ export function healthRoutes(app: App, { readiness, clock, log }: Deps): void {
       },
     },
     async (request, reply) => {
-      const outcomes = await Promise.all(
-        Object.entries(readiness).map(async ([name, check]): Promise<[string, Outcome]> => {
-          const { outcome, error } = await runCheck(check, clock)
-          if (outcome !== 'ok') log.warn({ request_id: request.id, check: name, outcome, error }, 'not ready')
-          return [name, outcome]
-        }),
-      )
-      const checks = Object.fromEntries(outcomes)
-      if (outcomes.every(([, outcome]) => outcome === 'ok')) return { status: 'ready' as const, checks }
+      const { ready, checks } = await checkReadiness(readiness, { clock, log, request_id: request.id })
+      const named = drivers && { drivers }
+      if (ready) return { status: 'ready' as const, checks, ...named }
       reply.header('retry-after', answers.unavailable.retryAfter)
       const problem = problemOf(new MediaError('unavailable', 'not ready'), request.id)
-      return sendProblem(reply, Object.assign(problem, { checks }))
+      return sendProblem(reply, Object.assign(problem, { checks, ...named }))
     },
   )
-}
-
-async function runCheck(check: () => Promise<void>, clock: Clock): Promise<{ outcome: Outcome; error?: unknown }> {
-  const waiting = new AbortController()
-  const late = clock.sleep(checkTime, waiting.signal).then(
-    () => ({ outcome: 'timed_out' as const }),
-    () => ({ outcome: 'timed_out' as const }),
-  )
-  const done = check().then(
-    () => ({ outcome: 'ok' as const }),
-    (error: unknown) => ({ outcome: 'failed' as const, error }),
-  )
-  try {
-    return await Promise.race([done, late])
-  } finally {
-    waiting.abort()
-  }
 }
