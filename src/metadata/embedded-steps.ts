@@ -1,7 +1,7 @@
 import type { Row, Step, Value } from '../embedded/store.ts'
-import { MediaError } from '../media/errors.ts'
 import type { Job } from '../media/jobs.ts'
 import type { MediaEvent, MediaPatch, MediaRecord, MediaType } from '../media/record.ts'
+import { jobFields, patchedFields, patchedJobFields, requireCreate, requireExpected } from './changes.ts'
 import { requireCursorValue } from './cursors.ts'
 import { foldCase } from './folding.ts'
 import type { Commit, CursorLease, Heartbeat, HeldCursor, JobChange } from './port.ts'
@@ -29,12 +29,10 @@ export function commitSteps(change: Commit): Step[] {
   ]
 }
 
-function createStep({ media_id, create, patch, events = [] }: Commit): Step {
-  if (!create || patch || create.media_id !== media_id) {
-    throw new MediaError('internal', 'a commit that expects no record must create that record, and nothing else of it')
-  }
-  const { user_id, upload_time, status, media_type, version, title } = create
-  for (const id of [media_id, user_id]) requireStorable(id)
+function createStep(change: Commit): Step {
+  const create = requireCreate(change)
+  const { media_id, user_id, upload_time, status, media_type, version, title } = create
+  const { events = [] } = change
   return {
     sql: `INSERT INTO media (media_id, user_id, upload_time, status, media_type, version, event_seq, title_folded, doc)
           VALUES (:media_id, :user_id, :upload_time, :status, :media_type, :version, :events, :title_folded, :doc)
@@ -50,8 +48,9 @@ function createStep({ media_id, create, patch, events = [] }: Commit): Step {
   }
 }
 
-function changeStep({ media_id, expect, create, patch, events = [] }: Commit): Step {
-  if (create || expect.absent) throw new MediaError('internal', 'only a commit that expects no record creates one')
+function changeStep(change: Commit): Step {
+  const expect = requireExpected(change)
+  const { media_id, patch, events = [] } = change
   const { version = null, status = null } = expect
   const where = `media_id = :media_id AND (:version IS NULL OR version = :version)
     AND (:statuses IS NULL OR status IN (SELECT value FROM json_each(:statuses)))`
@@ -66,16 +65,9 @@ function changeStep({ media_id, expect, create, patch, events = [] }: Commit): S
   }
 }
 
-const fixedFields = ['schema', 'media_id', 'user_id', 'upload_time', 'version']
-
 /** Sets fields one by one inside the document, so that a null is kept as a null; and the columns copied out of it. */
 function patchOf(patch: MediaPatch): { assignments: string[]; params: Record<string, Value> } {
-  const fields = Object.entries(patch).filter(([, value]) => value !== undefined)
-  for (const [name] of fields) {
-    if (fixedFields.includes(name) || !/^[a-z0-9_]+$/.test(name)) {
-      throw new MediaError('internal', `a patch cannot set ${JSON.stringify(name)}`)
-    }
-  }
+  const fields = patchedFields(patch)
   const params: Record<string, Value> = {}
   for (const [name, value] of fields) params[`doc_${name}`] = JSON.stringify(value)
   const paths = fields.map(([name]) => `, '$.${name}', json(:doc_${name})`).join('')
@@ -103,19 +95,9 @@ function folded(title: string | undefined): string | undefined {
   return title === undefined ? undefined : foldCase(title)
 }
 
-/** Ill-formed Unicode would be stored as U+FFFD, and two names would become one. */
-function requireStorable(id: string): void {
-  if (!id.isWellFormed()) throw new MediaError('invalid_request', `not well-formed Unicode: ${JSON.stringify(id)}`)
-}
-
 // Jobs
 
-const jobFields = [
-  ...['job_id', 'media_id', 'user_id', 'kind', 'lane', 'state', 'due_at', 'sweep_at', 'wakes', 'lease_until', 'token'],
-  ...['attempts', 'progress', 'last_error', 'created_at'],
-]
 export const jobColumns = jobFields.join(', ')
-const fixedJobFields = ['job_id', 'media_id', 'user_id', 'kind', 'created_at']
 
 export function jobOf(row: Row): Job {
   return { ...row } as Job
@@ -132,9 +114,7 @@ function jobStep(change: JobChange): Step {
     }
   }
   const { job_id, expect, patch } = change
-  const fields = Object.entries(patch).filter(([, value]) => value !== undefined)
-  const wrong = fields.find(([name]) => fixedJobFields.includes(name) || !jobFields.includes(name))
-  if (wrong) throw new MediaError('internal', `a job patch cannot set ${JSON.stringify(wrong[0])}`)
+  const fields = patchedJobFields(patch)
   const where = `job_id = :job_id AND state IN (SELECT value FROM json_each(:states))
     AND (:held IS NULL OR token = :held)`
   const set = fields.map(([name]) => `${name} = :${name}`).join(', ')

@@ -1,15 +1,29 @@
 import type { Store } from '../embedded/store.ts'
+import { type Chance, type Clock, systemChance, systemClock } from '../media/clock.ts'
+import type { Log } from '../media/log.ts'
 import { openEmbeddedMetadata } from './embedded.ts'
 import type { Metadata } from './port.ts'
 import type { MetadataSettings } from './settings.ts'
 
-/** The metadata driver that `settings` names. @param given.store opens the embedded engine's database, which the caller closes. */
+export interface MetadataGiven {
+  /** Opens the embedded engine's database, which the caller closes; asked only by a driver that stands on it. */
+  store: () => Promise<Store>
+  clock?: Clock
+  chance?: Chance
+  log?: Log
+}
+
+/** The metadata driver that `settings` names. */
 export async function openMetadata(
-  settings: MetadataSettings,
-  { store }: { store: () => Promise<Store> },
+  settings: MetadataSettings | { driver: 'embedded' },
+  { store, clock = systemClock, chance = systemChance }: MetadataGiven,
 ): Promise<Metadata> {
   switch (settings.driver) {
     case 'embedded':
       return openEmbeddedMetadata(await store())
+    case 'dynamodb': {
+      const { openDynamodbMetadata } = await import('./dynamodb.ts')
+      return openDynamodbMetadata(settings, { clock, chance })
+    }
   }
 }
