@@ -9,7 +9,7 @@ import { openStop, openWriter } from './writer.ts'
 
 export interface Append {
   source: AsyncIterable<Uint8Array>
-  file: DataFile
+  file: Pick<DataFile, 'write'> & { handle: Pick<DataFile['handle'], 'read' | 'datasync'> }
   /** Bytes of a part. */
   stride: number
   /** Where it goes on. */
@@ -28,14 +28,20 @@ export interface Append {
   /** Makes durable what is written. */
   flush(): Promise<void>
   onDiskError(error: MediaError): void
+  pace?: Pace
 }
 
-/** How long bytes of a slow sender may be held without being durable. */
-const flushMs = 1_500
-/** Bytes that are worth a sync, as soon as the one before is done. */
-const syncFrom = 1024 * 1024
-/** Bytes that may be held without being durable: what a kill costs, beside what is on the line. */
-const lagLimit = 6 * 1024 * 1024
+/** How soon what came is made durable. */
+export interface Pace {
+  /** How long bytes of a slow sender may be held without being durable. */
+  flushMs: number
+  /** Bytes that are worth a sync, as soon as the one before is done. */
+  syncFrom: number
+  /** Bytes that may be held without being durable: what a kill costs, beside what is on the line. */
+  lagLimit: number
+}
+
+const diskPace: Pace = { flushMs: 1_500, syncFrom: 1024 * 1024, lagLimit: 6 * 1024 * 1024 }
 
 /**
  * Receives bytes that follow those held, cut into parts; what came is made durable while more is received. When the
@@ -54,7 +60,8 @@ export async function appendParts(options: Append): Promise<number> {
     due = true
     stop.wake()
   }
-  void everyFlush(options.clock, tick, over.signal)
+  const { clock, pace = diskPace } = options
+  void everyFlush({ clock, ms: pace.flushMs }, tick, over.signal)
   const iterator = source[Symbol.asyncIterator]()
   const flushDue = async () => {
     if (due) await parts.keep()
@@ -91,10 +98,14 @@ export async function appendParts(options: Append): Promise<number> {
   return parts.held()
 }
 
-async function everyFlush(clock: Clock, tick: () => void, signal: AbortSignal): Promise<void> {
+async function everyFlush(
+  { clock, ms }: { clock: Clock; ms: number },
+  tick: () => void,
+  signal: AbortSignal,
+): Promise<void> {
   try {
     for (;;) {
-      await clock.sleep(flushMs, signal)
+      await clock.sleep(ms, signal)
       tick()
     }
   } catch {
@@ -106,7 +117,7 @@ const nothing: Bytes = Buffer.alloc(0)
 
 /** Fills buffers, cuts them at the ends of parts, and has each part recorded in its turn. */
 function openParts(options: Append, onError: (error: MediaError) => void) {
-  const { file, stride, offset, buffers, hashing, newEtag, record, onDiskError } = options
+  const { file, stride, offset, buffers, hashing, newEtag, record, onDiskError, pace = diskPace } = options
   const writer = openWriter({
     file,
     buffers,
@@ -182,7 +193,7 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
   /** What is filled goes on its way; it is synced with all before it, one sync after the other. */
   async function fillNext(): Promise<void> {
     await flush()
-    if (durableTo === keptTo && held - keptTo >= syncFrom) await keep()
+    if (durableTo === keptTo && held - keptTo >= pace.syncFrom) await keep()
   }
 
   async function push(bytes: Uint8Array): Promise<void> {
@@ -198,7 +209,7 @@ function openParts(options: Append, onError: (error: MediaError) => void) {
       held += piece.length
       if (inPart() === 0) await endPart()
       else if (filled === capacity) await fillNext()
-      if (held - durableTo > lagLimit) await recorded
+      if (held - durableTo > pace.lagLimit) await recorded
     }
   }
 

@@ -5,11 +5,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { systemClock } from '../media/clock.ts'
+import { parseSettings } from '../media/setting.ts'
 import { describeObjects } from './conformance.ts'
 import { all, collect, hasCode, md5, pieces } from './conformance-kit.ts'
 import { openFilesystemObjects } from './filesystem.ts'
 import { openObjects } from './open.ts'
 import { hasLocalFiles, isExpiring } from './port.ts'
+import { objectsSettings } from './settings.ts'
 
 describeObjects('filesystem', {
   open: async () => {
@@ -168,7 +170,7 @@ describe('filesystem objects', () => {
   })
 
   test('without hashing, ETags are unique and no MD5', async () => {
-    const settings = { driver: 'filesystem', tempBucket: 't', processedBucket: 'p', filesystemEtag: 'opaque' } as const
+    const settings = parseSettings(objectsSettings, { OBJECTS_FILESYSTEM_ETAG: 'opaque' })
     const store = await openObjects(settings, { dataDir: join(root, 'opaque'), clock })
     const same = randomBytes(200_000)
     const first = await (await store.stage(pieces(same, 1000))).commit({ bucket, key: 'a' }, put)

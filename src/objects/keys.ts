@@ -14,13 +14,25 @@ const segment = /^[A-Za-z0-9_-][A-Za-z0-9._-]{0,248}$/
 const keyLimit = 1024
 
 /** @throws MediaError `internal` for a name that is not one of ours: it could lead out of the bucket. */
-export function placeOf(root: string, { bucket, key }: ObjectRef): Place {
-  checkBucket(bucket)
+export function placeOf(root: string, ref: ObjectRef): Place {
+  checkRef(ref)
+  const { bucket, key } = ref
   const segments = key.split('/')
-  if (key.length > keyLimit || !segments.every((one) => segment.test(one))) throw notOurs(key)
   const folder = join(root, bucket, ...segments.slice(0, -1))
   const name = segments.at(-1) ?? ''
   return { folder, data: join(folder, name), sidecar: join(folder, sidecarName(name)) }
+}
+
+/** @throws MediaError `internal` for a bucket or key that is not one of ours. */
+export function checkRef({ bucket, key }: ObjectRef): void {
+  checkBucket(bucket)
+  if (key.length > keyLimit || !key.split('/').every((one) => segment.test(one))) throw notOurs(key)
+}
+
+/** @throws MediaError `internal` unless a prefix is one of whole folders. */
+export function checkFolder(bucket: string, prefix: string): void {
+  if (!prefix.endsWith('/')) throw notOurs(prefix)
+  checkRef({ bucket, key: prefix.slice(0, -1) })
 }
 
 /** Splits a prefix at its last slash: the folder that holds all matches, and how their names in it start. */

@@ -25,6 +25,8 @@ interface Given {
 
 export interface ReceiveOptions extends StageOptions, Given {
   path: string
+  /** Makes durable what is written while more comes; the disk's when not given. */
+  flush?: () => Promise<void>
 }
 
 const nothing: Bytes = Buffer.alloc(0)

@@ -18,7 +18,7 @@ export interface Writer {
 }
 
 export interface WriterOptions {
-  file: DataFile
+  file: Pick<DataFile, 'write'> & { handle: Pick<DataFile['handle'], 'datasync'> }
   buffers: Buffers
   /** Where in the file the first byte goes. */
   position: number
