@@ -4,7 +4,7 @@ import { MediaError } from '../media/errors.ts'
 /**
  * Who may work on an upload whose bytes follow one another: one at a time. Whoever comes makes those before him leave,
  * for a sender asks again only when he holds his earlier request for dead.
- * This one is for one process. One for several promises the same, by a lease that the holder renews.
+ * `openUploadTurns` is for one process; `openSharedTurns` promises the same for several.
  */
 export interface Turns {
   /**
@@ -14,11 +14,11 @@ export interface Turns {
   take(name: string): Promise<Turn>
 }
 
-/** To be ended exactly once. */
+/** To be ended exactly once. It resolves when the next may come; it never throws. */
 export interface Turn {
   /** Aborted, with `conflict`, when somebody else wants the turn: what is half done is to be kept and left. */
   wanted: AbortSignal
-  end(): void
+  end(): void | Promise<void>
 }
 
 /** Milliseconds that a holder has to leave. */
@@ -67,7 +67,7 @@ export function openUploadTurns({ clock }: { clock: Clock }): Turns {
   }
 }
 
-function displaced(name: string): MediaError {
+export function displaced(name: string): MediaError {
   return new MediaError('conflict', `another request took over upload ${name}`, {
     detail: 'Another request goes on with this upload. What came is kept: ask for the offset.',
   })

@@ -18,9 +18,10 @@ import { openIntake } from '../uploads/intake.ts'
 import { openPending } from '../uploads/pending.ts'
 import { openRawDoor } from '../uploads/raw.ts'
 import { openResumable } from '../uploads/resumable.ts'
+import { openSharedTurns } from '../uploads/shared-turns.ts'
 import type { Metrics } from '../worker/metrics.ts'
 import { openDeliveryKeys, openFarStorage, openSiteEdge } from './edge.ts'
-import { driversOf } from './engines.ts'
+import { driversOf, isShared } from './engines.ts'
 import { type Ports, readinessOf } from './ports.ts'
 import { once, type Site } from './site.ts'
 
@@ -67,7 +68,9 @@ async function openDoors(site: Site, ports: Ports) {
   const shared = { ...site, ...ports, tempBucket: config.objects.tempBucket }
   const intake = openIntake({ ...shared, formLimit })
   const pending = openPending({ ...shared, maxBytes, expirySeconds })
-  const resumable = openResumable({ ...shared, pending, maxBytes })
+  // Elsewhere one process owns all uploads.
+  const turns = isShared(config) ? { turns: openSharedTurns(shared) } : {}
+  const resumable = openResumable({ ...shared, pending, maxBytes, ...turns })
   site.closers.add('resumable uploads', resumable.close)
   const direct = canPresign(objects) ? openDirectDoor({ ...site, pending, objects }) : undefined
   return {
