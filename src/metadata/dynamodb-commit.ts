@@ -84,9 +84,9 @@ async function retireItems(table: Table, media_id: string, expires_at: number): 
   for (let start: Item | undefined; ; ) {
     const page = await table.query({
       ConsistentRead: true,
-      KeyConditionExpression: 'PK = :pk',
-      FilterExpression: 'attribute_not_exists(expires_at) AND SK <> :record',
-      ExpressionAttributeValues: { ':pk': recordKey(media_id).PK, ':record': recordKey(media_id).SK },
+      KeyConditionExpression: 'PK = :pk AND SK BETWEEN :first AND :last',
+      FilterExpression: 'attribute_not_exists(expires_at)',
+      ExpressionAttributeValues: { ':pk': recordKey(media_id).PK, ':first': 'E#', ':last': 'J#~' },
       ProjectionExpression: 'PK, SK',
       ExclusiveStartKey: start,
     })
