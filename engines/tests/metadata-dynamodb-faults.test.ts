@@ -246,10 +246,11 @@ describe('metadata: dynamodb, faults', () => {
     await metadata.commit({ media_id, expect: {}, events: [purged], jobs: [done, { create: tidy }] })
     const ended = { job_id: tidy.job_id, expect: { states: ['queued'] }, patch: { state: 'done' } } as const
     await metadata.commit({ media_id, expect: {}, jobs: [ended] })
+    await metadata.commit({ media_id, expect: {}, patch: { etag: null }, events: [update] })
 
     assert.equal((await metadata.get(media_id))?.status, 'deleted')
     assert.equal((await metadata.jobsOf(media_id)).length, 3)
-    assert.deepEqual(seqs((await metadata.readLog(end, 10)).events), [2])
+    assert.deepEqual(seqs((await metadata.readLog(end, 10)).events), [2, 3])
     assert.equal(await later.get(media_id), null)
     assert.equal(await later.getJob(job.job_id), null)
     assert.deepEqual(await later.jobsOf(media_id), [])

@@ -5,11 +5,12 @@ import type { EventDraft, MediaEvent, MediaPatch, MediaRecord, MediaType, MediaV
  * Records, jobs and the event log, behind one atomic write.
  *
  * The driver promises: what a method has resolved is durable (it survives a power cut) and is seen by every later
- * read of `get`, `getJob` and `timeline`; `list` and `readLog` may lag. A rejected commit has changed nothing, or the
- * caller cannot know (`unavailable`): then the caller reads again before it acts.
+ * read of `get`, `getJob`, `jobsOf` and `timeline`; `list`, `dueJobs`, `countJobs` and `readLog` may lag. A rejected
+ * commit has changed nothing, or the caller cannot know (`unavailable`): then the caller reads again before it acts.
  * The caller promises: records and jobs change only through `commit` and `renew`, and never by whole records.
  *
- * Errors: `conflict` when a condition does not hold, `storage_full`, `unavailable`.
+ * Errors: `conflict` when a condition does not hold, `too_large` for more than the engine holds of one media,
+ * `storage_full`, `unavailable`.
  */
 export interface Metadata {
   /** The record, or its tombstone (`status: "deleted"`), or null. */
@@ -28,11 +29,11 @@ export interface Metadata {
    * Resolves false when the job no longer runs under this token: the holder must stop.
    */
   renew(heartbeat: Heartbeat): Promise<boolean>
-  /** Jobs not over whose `sweep_at` has come, oldest first. */
+  /** Jobs not over whose `sweep_at` has come, oldest first; perhaps as they were a moment ago: look before acting. */
   dueJobs(now: number, limit: number): Promise<Job[]>
-  /** Whether a media has a job in one of `states`. */
+  /** All jobs of a media, oldest first. */
   jobsOf(media_id: string): Promise<Job[]>
-  /** Number of jobs by state, for operators. */
+  /** Number of jobs by state, for operators. `done` is 0 where a driver does not count what is over. */
   countJobs(): Promise<Record<JobState, number>>
 
   /** A media's events with `seq` above `after`, in order. */
