@@ -46,7 +46,8 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
   const folder = await mkdtemp(join(tmpdir(), 'http-'))
   const store = await openStore({ path: join(folder, 'media.sqlite') })
   const metadata = await openMetadata(parseSettings(metadataSettings, {}), { store: async () => store })
-  const queue = await openQueue(parseSettings(queueSettings, {}), { store: async () => store, clock })
+  const given = { store: async () => store, clock, chance: systemChance, log: silentLog }
+  const queue = await openQueue(parseSettings(queueSettings, {}), given)
   const presign = { baseUrl: () => url, secret: systemChance.secret(32) }
   const objects = await openFilesystemObjects({ root: join(folder, 'objects'), clock, presign })
   const settings = parseSettings(httpSettings, env)

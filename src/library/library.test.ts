@@ -4,13 +4,15 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
 import { openStore } from '../embedded/store.ts'
-import { systemClock as clock, isoTime } from '../media/clock.ts'
+import { systemClock as clock, isoTime, systemChance } from '../media/clock.ts'
 import { newJob } from '../media/jobs.ts'
 import { silentLog } from '../media/log.ts'
 import { newRecord } from '../media/record.ts'
+import { parseSettings } from '../media/setting.ts'
 import { openMetadata } from '../metadata/open.ts'
 import { openFilesystemObjects } from '../objects/filesystem.ts'
 import { openQueue } from '../queue/open.ts'
+import { queueSettings } from '../queue/settings.ts'
 import { openLibrary } from './library.ts'
 
 const media_id = '550e8400-e29b-41d4-a716-446655440000'
@@ -21,7 +23,12 @@ async function openBench() {
   const folder = await mkdtemp(join(tmpdir(), 'library-'))
   const store = await openStore({ path: join(folder, 'metadata.db') })
   const metadata = await openMetadata({ driver: 'embedded' }, { store: async () => store })
-  const queue = await openQueue({ driver: 'embedded' }, { store: async () => store, clock })
+  const queue = await openQueue(parseSettings(queueSettings, {}), {
+    store: async () => store,
+    clock,
+    chance: systemChance,
+    log: silentLog,
+  })
   const objects = await openFilesystemObjects({ root: join(folder, 'objects'), clock })
   const given = { media_id, user_id: 'ada', title: 'A', media_type: 'video', status: 'uploaded' } as const
   await metadata.commit({
