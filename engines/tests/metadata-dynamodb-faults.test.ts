@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { after, afterEach, before, describe, it } from 'node:test'
+import { CreateTableCommand } from '@aws-sdk/client-dynamodb'
 import { type Clock, systemChance, systemClock } from '../../src/media/clock.ts'
 import { newJob } from '../../src/media/jobs.ts'
 import type { EventDraft, MediaEvent } from '../../src/media/record.ts'
@@ -14,7 +15,9 @@ import {
   someTime,
 } from '../../src/metadata/conformance-kit.ts'
 import { openDynamodbMetadata } from '../../src/metadata/dynamodb.ts'
-import { setUpDynamodb } from '../../src/metadata/dynamodb-set-up.ts'
+import { openEventLog } from '../../src/metadata/dynamodb-log.ts'
+import { setUpDynamodb, tableDefinition } from '../../src/metadata/dynamodb-set-up.ts'
+import { openClient, openTable } from '../../src/metadata/dynamodb-table.ts'
 import type { Metadata } from '../../src/metadata/port.ts'
 import { metadataSettings } from '../../src/metadata/settings.ts'
 import { startDynamodb } from '../dynamodb.ts'
@@ -231,6 +234,26 @@ describe('metadata: dynamodb, faults', () => {
     )
   })
 
+  it('reads on where one part of the log ends and the next begins', async () => {
+    const own = settings({ METADATA_DYNAMODB_TABLE: `test-${systemChance.uuid()}` })
+    await setUpDynamodb(own, given)
+    const writer = openDynamodbMetadata(own, given)
+    const parts = openTable(own, given)
+    const log = openEventLog(parts, { ...given, now: systemClock.now, batchesPerChunk: 2 })
+    const { media_id } = await createdWithJob(writer)
+    let cursor: string | null = null
+    for (const seq of numbers(1, 7)) {
+      await writer.commit({ media_id, expect: {}, events: [update] })
+      const page = await log.read(cursor, 10)
+      assert.deepEqual(seqs(page.events), [seq])
+      assert.deepEqual(await log.read(page.cursor, 10), { events: [], cursor: page.cursor })
+      cursor = page.cursor
+    }
+    assert.deepEqual(seqs((await log.read(null, 100)).events), numbers(1, 7))
+    parts.close()
+    await writer.close()
+  })
+
   it('forgets a purged media after 30 days, and all of it at once', async () => {
     const later = openAnother({ ...systemClock, now: () => Date.now() + 31 * 86_400_000 })
     const { media_id, record, job } = await createdWithJob(metadata)
@@ -271,6 +294,25 @@ describe('metadata: dynamodb, faults', () => {
     assert.deepEqual(await metadata.timeline(media_id, 0, 10), [])
     assert.equal(await metadata.get('x'.repeat(5_000)), null)
     assert.equal(await metadata.getJob('x'.repeat(5_000)), null)
+  })
+
+  it('gives a table what it lacks', async () => {
+    const own = settings({ METADATA_DYNAMODB_TABLE: `test-${systemChance.uuid()}` })
+    const { GlobalSecondaryIndexes = [], AttributeDefinitions = [], ...rest } = tableDefinition(own.dynamodbTable)
+    const client = openClient(own)
+    const named = ['PK', 'SK', 'user', 'listed']
+    const first = {
+      AttributeDefinitions: AttributeDefinitions.filter(({ AttributeName = '' }) => named.includes(AttributeName)),
+      GlobalSecondaryIndexes: GlobalSecondaryIndexes.filter(({ IndexName }) => IndexName === 'by-user'),
+    }
+    await client.send(new CreateTableCommand({ ...rest, ...first }))
+    client.destroy()
+    const lines = await setUpDynamodb(own, given)
+    for (const made of ['by-state', 'by-unlogged']) assert.ok(lines.some((line) => line.includes(`${made} created`)))
+    const other = openDynamodbMetadata(own, given)
+    const { job } = await createdWithJob(other)
+    assert.deepEqual(await other.dueJobs(Number.MAX_SAFE_INTEGER, 5), [job])
+    await other.close()
   })
 
   it('sets up again without changing anything, and says what to do where nothing is set up', async () => {

@@ -25,6 +25,19 @@ test('metadata: dynamodb, a gate lets so many in at once, and the next when one 
   assert.equal(most, 2)
 })
 
+test('metadata: dynamodb, a full gate refuses who comes, and takes the next when there is room', async () => {
+  const gate = openGate(1, 1)
+  const slow = Promise.withResolvers<string>()
+  const runs = [gate(() => slow.promise), gate(async () => 'waited')]
+  await assert.rejects(
+    gate(async () => 'refused'),
+    { code: 'unavailable' },
+  )
+  slow.resolve('ran')
+  assert.deepEqual(await Promise.all(runs), ['ran', 'waited'])
+  assert.equal(await gate(async () => 'later'), 'later')
+})
+
 test('metadata: dynamodb, turns keep the order of a name, and no name waits for another', async () => {
   const inTurn = openTurns()
   const done: string[] = []

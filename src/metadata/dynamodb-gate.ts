@@ -1,8 +1,11 @@
-/** Lets so many run at once; the others wait in order. */
-export function openGate(limit: number): <T>(run: () => Promise<T>) => Promise<T> {
+import { MediaError } from '../media/errors.ts'
+
+/** Lets so many run at once; so many others wait in order. @throws MediaError `unavailable` to who finds it full */
+export function openGate(limit: number, waitingAtMost = 10_000): <T>(run: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = []
   let running = 0
   return async (run) => {
+    if (waiting.length >= waitingAtMost) throw new MediaError('unavailable', 'too many requests wait for DynamoDB')
     if (running >= limit) await new Promise<void>((resolve) => waiting.push(resolve))
     else running += 1
     try {

@@ -42,12 +42,18 @@ interface Reference {
 /** A transaction takes 100 writes; fewer meet fewer commits under way. */
 const mediaPerBatch = 48
 const batchesPerPage = 20
-/** So that a partition does not take all of the log. */
-const batchesPerChunk = 1_000
+/** So that no partition takes all of the log; never changed where there is one. */
+const chunk = 1_000
 /** Steps of one read; a reader comes again. */
 const stepsAtMost = 20
+const longestPage = 1_000
 
-export function openEventLog(table: Table, { chance, now }: { chance: Chance; now(): number }): EventLog {
+export function openEventLog(
+  table: Table,
+  { chance, now, batchesPerChunk = chunk }: { chance: Chance; now(): number; batchesPerChunk?: number },
+): EventLog {
+  const keyOf = (batch: number) => batchKey(batch, batchesPerChunk)
+
   async function resolve(references: readonly Reference[]): Promise<MediaEvent[]> {
     const items = await table.getAll(references.map(({ key }) => key))
     const found = new Map(items.map((item) => [`${item.PK} ${item.SK}`, item]))
@@ -61,16 +67,17 @@ export function openEventLog(table: Table, { chance, now }: { chance: Chance; no
   return {
     read: async (cursor, limit) => {
       const start = placeOf(cursor)
+      const most = Math.max(1, Math.min(limit, longestPage))
       let place = start
       const events: MediaEvent[] = []
-      for (let steps = 0; steps < stepsAtMost && events.length < limit; steps++) {
-        const batches = await batchesFrom(table, place)
+      for (let steps = 0; steps < stepsAtMost && events.length < most; steps++) {
+        const batches = await batchesFrom(table, place, keyOf)
         if (place.batch > 0 && batches[0]?.batch !== place.batch) throw foreign()
-        const wanted = referencesAfter(batches, place, limit - events.length)
+        const wanted = referencesAfter(batches, place, most - events.length)
         if (wanted.length > 0) {
           events.push(...(await resolve(wanted)))
           place = wanted.at(-1)?.place ?? place
-        } else if (events.length > 0 || !(await append(table, place.batch, chance))) break
+        } else if (events.length > 0 || !(await append(table, { batch: place.batch + 1, keyOf }, chance))) break
       }
       return { events, cursor: place === start ? cursor : writeCursor([place.batch, place.offset]) }
     },
@@ -87,24 +94,25 @@ function foreign(): MediaError {
   return new MediaError('invalid_cursor', 'a cursor that was not made here')
 }
 
-function batchKey(batch: number): Key {
+type KeyOf = (batch: number) => Key
+
+function batchKey(batch: number, batchesPerChunk: number): Key {
   return { PK: `L#${Math.floor(batch / batchesPerChunk)}`, SK: `B#${String(batch).padStart(15, '0')}` }
 }
 
 /** The batch a reader stands in and those after it, without a gap. */
-async function batchesFrom(table: Table, { batch }: Place): Promise<Batch[]> {
+async function batchesFrom(table: Table, { batch }: Place, keyOf: KeyOf): Promise<Batch[]> {
   const first = batch === 0 ? 1 : batch
-  const found = await batchesOfChunk(table, first)
+  const found = await batchesOfChunk(table, keyOf(first))
   if (found.length < 2) {
     const next = first + found.length
-    if (batchKey(next).PK !== batchKey(first).PK) found.push(...(await batchesOfChunk(table, next)))
+    if (keyOf(next).PK !== keyOf(first).PK) found.push(...(await batchesOfChunk(table, keyOf(next))))
   }
   // A query is no snapshot: it may see a batch without the one before.
   return found.filter((one, index) => one.batch === first + index)
 }
 
-async function batchesOfChunk(table: Table, first: number): Promise<Batch[]> {
-  const { PK, SK } = batchKey(first)
+async function batchesOfChunk(table: Table, { PK, SK }: Key): Promise<Batch[]> {
   const { Items = [] } = await table.query({
     ConsistentRead: true,
     KeyConditionExpression: 'PK = :pk AND SK >= :sk',
@@ -130,12 +138,12 @@ function referencesAfter(batches: readonly Batch[], after: Place, limit: number)
   return references
 }
 
-/** Gives unlogged events their place, in batch `last` + 1. @returns whether there may be something to read now */
-async function append(table: Table, last: number, chance: Chance): Promise<boolean> {
+/** Gives unlogged events their place, in the next batch. @returns whether there may be something to read now */
+async function append(table: Table, next: { batch: number; keyOf: KeyOf }, chance: Chance): Promise<boolean> {
   let pending = await findPending(table)
   // A commit under way on one of them refuses the whole: the others go without it, and it comes next time.
   for (let tries = 0; tries < 5 && pending.length > 0; tries++) {
-    const reasons = await table.transact(appendWrites(last + 1, pending), chance.uuid())
+    const reasons = await table.transact(appendWrites(next, pending), chance.uuid())
     if (reasons === null) return true
     const [batch, ...refused] = reasons
     // Another reader was faster.
@@ -145,8 +153,8 @@ async function append(table: Table, last: number, chance: Chance): Promise<boole
   return false
 }
 
-function appendWrites(batch: number, ranges: readonly Range[]): Write[] {
-  const Item = { ...batchKey(batch), batch, ranges }
+function appendWrites({ batch, keyOf }: { batch: number; keyOf: KeyOf }, ranges: readonly Range[]): Write[] {
+  const Item = { ...keyOf(batch), batch, ranges }
   return [
     { Put: { Item, ConditionExpression: 'attribute_not_exists(PK)' } },
     ...ranges.map(([media_id, from, to]) => ({

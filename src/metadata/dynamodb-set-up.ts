@@ -60,7 +60,7 @@ function keys(hash: string, range: string) {
 
 /** Makes the table, or what it lacks; a table that is there keeps its settings. @returns what was done, a line each */
 export async function setUpDynamodb(settings: MetadataSettings, { clock }: { clock: Clock }): Promise<string[]> {
-  const client = openClient(settings)
+  const client = openClient(settings, 5)
   const TableName = settings.dynamodbTable
   try {
     const lines = [await makeTable(client, TableName)]
@@ -68,7 +68,7 @@ export async function setUpDynamodb(settings: MetadataSettings, { clock }: { clo
     for (const index of tableDefinition(TableName).GlobalSecondaryIndexes ?? []) {
       lines.push(...(await makeIndex(client, TableName, index, clock)))
     }
-    lines.push(await switchOnExpiry(client, TableName), await switchOnBackups(client, TableName))
+    lines.push(await switchOnExpiry(client, TableName), await switchOnBackups(client, TableName, clock))
     return lines.map((line) => `DynamoDB table ${TableName}: ${line}`)
   } catch (cause) {
     if (cause instanceof MediaError) throw cause
@@ -138,13 +138,20 @@ async function switchOnExpiry(client: DynamoDBClient, TableName: string): Promis
   return 'items now expire by expires_at'
 }
 
-async function switchOnBackups(client: DynamoDBClient, TableName: string): Promise<string> {
-  try {
-    const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true }
-    await client.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }))
-    return 'point-in-time recovery is on'
-  } catch (error) {
-    if ((error as Error).name !== 'UnknownOperationException') throw error
-    return 'no point-in-time recovery: this server does not know it'
+/** A table that has just been made may take backups only a little later. */
+const backupTries = 60
+
+async function switchOnBackups(client: DynamoDBClient, TableName: string, clock: Clock): Promise<string> {
+  const PointInTimeRecoverySpecification = { PointInTimeRecoveryEnabled: true }
+  for (let tries = 1; ; tries++) {
+    try {
+      await client.send(new UpdateContinuousBackupsCommand({ TableName, PointInTimeRecoverySpecification }))
+      return 'point-in-time recovery is on'
+    } catch (error) {
+      const { name } = error as Error
+      if (name === 'UnknownOperationException') return 'no point-in-time recovery: this server does not know it'
+      if (name !== 'ContinuousBackupsUnavailableException' || tries === backupTries) throw error
+      await clock.sleep(1_000)
+    }
   }
 }

@@ -92,8 +92,8 @@ export function openTable(settings: MetadataSettings, { clock, chance }: TableGi
       )
       found.push(...(reply.Responses?.[TableName] ?? []))
       left = (reply.UnprocessedKeys?.[TableName]?.Keys ?? []) as Key[]
-      // Cut at 16 MB, or throttled: only when nothing came at all is there a reason to wait.
-      if (left.length === keys.length) await clock.sleep(backoff(tries, chance))
+      // Cut at 16 MB, or throttled.
+      if (left.length > 0) await clock.sleep(backoff(tries, chance))
       if (tries > 20) throw unanswered('BatchGetItem', new Error('its keys stay unprocessed'))
     }
     return found
@@ -131,8 +131,11 @@ export function openTable(settings: MetadataSettings, { clock, chance }: TableGi
   }
 }
 
-/** The SDK itself tries once: here is one who counts the tries, and knows what may be asked again. */
-export function openClient({ dynamodbEndpoint: endpoint, dynamodbRegion }: MetadataSettings): DynamoDBClient {
+/** The SDK itself tries once: `persist` counts the tries, and knows what may be asked again. */
+export function openClient(
+  { dynamodbEndpoint: endpoint, dynamodbRegion }: MetadataSettings,
+  maxAttempts = 1,
+): DynamoDBClient {
   const region = dynamodbRegion ?? (endpoint === undefined ? undefined : 'us-east-1')
   const requestHandler = {
     connectionTimeout: 1_000,
@@ -142,7 +145,7 @@ export function openClient({ dynamodbEndpoint: endpoint, dynamodbRegion }: Metad
     httpsAgent: { maxSockets: inFlight },
   } satisfies DynamoDBClientConfig['requestHandler']
   return new DynamoDBClient({
-    maxAttempts: 1,
+    maxAttempts,
     requestHandler,
     ...(endpoint !== undefined && { endpoint }),
     ...(region !== undefined && { region }),
