@@ -1,6 +1,6 @@
 import { type Chance, type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
-import { type Job, requeued } from '../media/jobs.ts'
+import { type Job, type Lane, requeued } from '../media/jobs.ts'
 import { outputPrefix } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import { advance } from '../media/states.ts'
@@ -21,6 +21,8 @@ export interface Settling {
   log: Log
   processedBucket: string
   maxAttempts: number
+  /** The lane on which a job that was cut short goes on; its own when not given. */
+  handBackLane?: Lane
 }
 
 /** Work on bytes that must go in the end, or on nobody's file, is tried for days before a person is asked. */
@@ -82,7 +84,7 @@ export async function settleFailure(
   if (!settled) return 'lost'
   if (code !== 'interrupted') return ending.job.state === 'parked' ? 'parked' : 'retried'
   log.info(about, 'job handed back')
-  await wake(queue, job, log)
+  await wake(queue, { ...job, lane: doing.handBackLane ?? job.lane }, log)
   return 'handed_back'
 }
 
@@ -96,10 +98,10 @@ async function removeOutputs({ job }: Claim, { objects, processedBucket, log }: 
 }
 
 /** An attempt that we cut short is not counted. */
-function handBack({ job, record }: Claim, { clock }: Settling): Ending {
+function handBack({ job, record }: Claim, { clock, handBackLane = job.lane }: Settling): Ending {
   const attempts = job.attempts - 1
   const media = { expect: {}, ...(job.kind === 'process' ? { patch: { attempts: record.attempts - 1 } } : {}) }
-  return { job: { ...requeued(clock.now()), attempts }, media }
+  return { job: { ...requeued(clock.now()), lane: handBackLane, attempts }, media }
 }
 
 function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, maxAttempts }: Settling): Ending {

@@ -1,18 +1,15 @@
 import { MediaError } from '../media/errors.ts'
 import { type Lane, lanes } from '../media/jobs.ts'
 import type { Delivery } from '../queue/port.ts'
-import { type Claim, claimJob } from './claim.ts'
-import { keepLease } from './lease.ts'
+import { claimJob } from './claim.ts'
 import { pauseAfter } from './outcomes.ts'
-import { type Performing, performers } from './perform.ts'
-import { refuseEndless, type Settling, settle, settleFailure } from './settle.ts'
-import { type JobOutcome, noWatch, type Watch } from './watch.ts'
+import { type Doing, runClaim } from './run.ts'
+import { noWatch } from './watch.ts'
 
-export interface WorkerOptions extends Omit<Settling & Performing, 'leaseMs'> {
+export interface WorkerOptions extends Omit<Doing, 'leaseMs'> {
   concurrency: number
   leaseSeconds: number
   stopSeconds: number
-  watch?: Watch
 }
 
 export interface Worker {
@@ -85,34 +82,5 @@ export function startWorker(options: WorkerOptions): Worker {
       patience.abort()
       await finished
     },
-  }
-}
-
-/** Does one claimed job to its end, whatever that is. */
-async function runClaim(claim: Claim, doing: WorkerOptions & Performing & Settling, cut: AbortSignal): Promise<void> {
-  const { job } = claim
-  const watch = (doing.watch ?? noWatch).begin(job)
-  const lease = keepLease(job, { ...doing, onRenewed: watch.renewed })
-  const signal = AbortSignal.any([lease.signal, cut])
-  let mayStand = false
-  let outcome: JobOutcome = 'lost'
-  try {
-    refuseEndless(job, doing.maxAttempts)
-    const onProgress = (percent: number) => {
-      lease.report(percent)
-      watch.progress(percent)
-    }
-    const ending = await performers[job.kind](claim, doing, { signal, onProgress })
-    mayStand = true
-    mayStand = await settle(claim, ending, doing, lease.signal)
-    if (!mayStand) throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its commit`)
-    doing.log.info({ job_id: job.job_id, token: job.token, attempt: job.attempts }, 'job done')
-    outcome = 'done'
-  } catch (error) {
-    // A tool that was killed by the signal throws what it likes: the signal knows why.
-    outcome = await settleFailure(claim, signal.aborted ? signal.reason : error, doing, mayStand)
-  } finally {
-    watch.end(outcome)
-    await lease.stop()
   }
 }
