@@ -117,7 +117,7 @@ memstore device bytes = ${capacity}
 osd max object name len = 460
 osd max object namespace len = 64
 [client.rgw.a]
-rgw frontends = beast endpoint=127.0.0.1:${gateway}
+rgw frontends = beast endpoint=127.0.0.1:${gateway} tcp_nodelay=1
 rgw dns name = localhost
 rgw enable usage log = false
 rgw run sync thread = false

@@ -32,7 +32,7 @@ const spooledParts = 4
 /** What a slow sender's bytes cost: a request each so often. */
 const flushMs = 5_000
 /** Segments of one part; then one is made of them all. */
-const chainLimit = 32
+const chainLimit = 16
 
 /**
  * Receives bytes into a file in which the parts take turns, and sends each as it is full. What is no full part when the

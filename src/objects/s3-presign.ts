@@ -11,11 +11,10 @@ export function openS3Presigning(client: S3Client): Presigning {
       const { own } = readName(upload)
       const { ref, upload_id } = own
       const names = { Bucket: ref.bucket, Key: ref.key, UploadId: upload_id, PartNumber: part_number }
+      // The length is a header like others and is signed with them, so that no other number of bytes is taken.
       const command = new UploadPartCommand({ ...names, ...(size !== null && { ContentLength: size }) })
       try {
-        // The length is signed, so that no other number of bytes is taken.
-        const signableHeaders = new Set(size === null ? ['host'] : ['host', 'content-length'])
-        return await getSignedUrl(client, command, { expiresIn: expires_in, signableHeaders })
+        return await getSignedUrl(client, command, { expiresIn: expires_in })
       } catch (error) {
         throw s3Error(error, doing('PutObject', ref))
       }
