@@ -1,12 +1,13 @@
 import { readConfig } from './config.ts'
-import { roles, type Service, startService } from './wiring.ts'
+import { roles, type Service, setUp, startService } from './wiring.ts'
 
-const usage = `Usage: npm start [-- ${roles.join(' | ')}]
+const usage = `Usage: npm start [-- ${roles.join(' | ')} | setup]
 
   all      API, worker and edge in one process (the default)
   serve    API and edge, without a worker
-  worker   a worker alone; needs engines that several processes can share
+  worker   a worker alone, any number of them; needs engines that several processes can share
   edge     the edge alone: signed delivery from the processed bucket
+  setup    makes the buckets, the table, the queues or topics that the settings name, and ends; to be run again at will
 
 Settings are environment variables: see "Settings" in README.md.
 `
@@ -17,6 +18,9 @@ const stopLimitMs = 30_000
 async function main(argv: readonly string[]): Promise<void> {
   const [word = 'all', ...more] = argv
   if (word === '--help' || word === '-h') return void process.stdout.write(usage)
+  if (word === 'setup' && more.length === 0) {
+    return await setUp(readConfig(process.env), (line) => void process.stdout.write(`${line}\n`))
+  }
   const role = roles.find((one) => one === word)
   if (!role || more.length > 0) throw new Error(`"${argv.join(' ')}" is not something to start.\n\n${usage}`)
   const config = readConfig(process.env)

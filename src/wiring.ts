@@ -8,9 +8,10 @@ import { startEdge } from './wiring/edge.ts'
 import { isShared, refuseLonelyWorker, requireDeliveryKeys, requireSharedKeys } from './wiring/engines.ts'
 import { openPorts, type Ports } from './wiring/ports.ts'
 import { openLog, type Role, type Site } from './wiring/site.ts'
-import { openSiteMetrics, startProbes, startSweep, startWork } from './wiring/work.ts'
+import { openSiteMetrics, openWorkParts, startProbes, startSweep, startWork, type WorkParts } from './wiring/work.ts'
 import type { Metrics } from './worker/metrics.ts'
 
+export { setUp } from './wiring/set-up.ts'
 export { type Role, roles } from './wiring/site.ts'
 
 export interface Service {
@@ -32,6 +33,26 @@ export async function startService(role: Role, config: Config, onFatal: (error: 
     await openDataFolder(config.service.dataDir, { writable: role !== 'edge' })
     const lines = await start[role](site)
     return { banner: `${lines.join('\n')}\n`, stop }
+  } catch (error) {
+    await stop()
+    throw error
+  }
+}
+
+/** What doing one job takes, and the end of it. */
+export interface WorkerParts extends WorkParts, Pick<Site, 'clock' | 'chance' | 'log'> {
+  stop(): Promise<void>
+}
+
+/** A worker's drivers and tools for who brings the wake-ups himself, as Lambda does: without loops, listening to nothing. */
+export async function openWorkerParts(config: Config, onFatal: (error: Error) => void): Promise<WorkerParts> {
+  refuseUnfit('worker', config)
+  const site = openSite('worker', config, onFatal)
+  const stop = site.closers.closeAll
+  try {
+    await openDataFolder(config.service.dataDir)
+    const { clock, chance, log } = site
+    return { ...(await openWorkParts(site, await openPorts(site))), clock, chance, log, stop }
   } catch (error) {
     await stop()
     throw error
@@ -85,7 +106,7 @@ const start: Record<Role, (site: Site) => Promise<string[]>> = {
   worker: async (site) => {
     const { ports, metrics } = await openCommon(site)
     const work = await startWork(site, ports, metrics)
-    return ['Worker is waiting for jobs', '', ...work, ...(await startProbes(site, ports, metrics))]
+    return [await startProbes(site, ports, metrics), '', ...work]
   },
   edge: startEdge,
 }

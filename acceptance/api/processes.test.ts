@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { type ExecFileException, execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer as createHttpServer, request } from 'node:http'
@@ -7,10 +8,20 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { promisify } from 'node:util'
 import { formOf, makeSample } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 
 /** Several processes on one data folder: which may, and which are told why not. */
+
+const main = join(import.meta.dirname, '../../src/main.ts')
+
+/** `npm start -- setup`, with nothing but these settings. */
+async function setUp(env: Record<string, string>): Promise<{ stdout: string }> {
+  const { PATH = '' } = process.env
+  const options = { env: { PATH, ...env }, timeout: 60_000 }
+  return await promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'setup'], options)
+}
 
 async function freePort(): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
@@ -127,6 +138,33 @@ describe('processes', () => {
 
   test('a worker of its own is refused on embedded engines, and told what to set', async () => {
     await assert.rejects(startTarget({ role: 'worker' }), /METADATA_DRIVER, QUEUE_DRIVER, OBJECTS_DRIVER/)
+  })
+
+  test('setup says that embedded engines need none', async () => {
+    const { stdout } = await setUp({})
+    assert.match(stdout, /^objects: nothing to set up, .*\nmetadata: nothing to set up, .*\nqueue: nothing to set up/)
+  })
+
+  test('setup that cannot reach an engine ends with 1 and names the room', async () => {
+    const [port, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY] = [await freePort(), 'key', 'hidden-secret']
+    const env = { METADATA_DRIVER: 'dynamodb', METADATA_DYNAMODB_ENDPOINT: `http://127.0.0.1:${port}` }
+    await assert.rejects(setUp({ ...env, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY }), (error: ExecFileException) => {
+      assert.equal(error.code, 1)
+      assert.match(String(error.stderr), /The set-up of metadata on dynamodb failed/)
+      assert.doesNotMatch(String(error.stderr), /hidden-secret/)
+      return true
+    })
+  })
+
+  test('an API on shared engines is refused without the keys that others need too, and told how to make them', async () => {
+    const env = { METADATA_DRIVER: 'dynamodb' }
+    await assert.rejects(startTarget({ role: 'serve', env }), (error: Error) => {
+      assert.match(error.message, /AUTH_UPLOAD_KEY_FILE is not set; to make one: openssl rand/)
+      assert.match(error.message, /CDN_PRIVATE_KEY_FILE is not set; to make one: openssl genpkey/)
+      return true
+    })
+    const edge = startTarget({ role: 'edge', env: { OBJECTS_DRIVER: 's3' } })
+    await assert.rejects(edge, /CDN_PUBLIC_KEY_FILES is not set; to make one of the API's key: openssl pkey/)
   })
 
   test('an address that others can reach is refused without identity', async () => {

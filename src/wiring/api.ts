@@ -95,7 +95,7 @@ async function openUploadKey({ config, chance }: Site): Promise<Buffer> {
 }
 
 /** Signed addresses, and the embedded edge that serves them below `/cdn`. */
-async function openDelivery(site: Site, { metadata, objects }: Ports) {
+async function openDelivery(site: Site, { metadata, objects, scratch }: Ports) {
   const { config, clock, closers, publicUrl } = site
   const { baseUrl, hash, urlSeconds } = config.delivery
   const keys = await openDeliveryKeys(site)
@@ -107,7 +107,7 @@ async function openDelivery(site: Site, { metadata, objects }: Ports) {
   const isDeleted = async (media_id: string) => ((await metadata.get(media_id))?.status ?? 'deleted') === 'deleted'
   const cdnUrl = () => baseUrl ?? `${publicUrl()}/cdn`
   // With PORT=0 the address is known only once the API listens, so these open with the first request.
-  const storage = await openFarStorage(site, objects)
+  const storage = await openFarStorage(site, objects, scratch)
   const edge = once(() =>
     openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted, storage }),
   )

@@ -36,9 +36,12 @@ async function startPublicEdge(site: Site, origin: string): Promise<string[]> {
 }
 
 /** Where the edge keeps what it has fetched. */
-async function openCacheStorage({ config, chance, closers, log }: Site): Promise<Storage> {
+async function openCacheStorage(
+  { config, chance, closers, log }: Site,
+  parent = config.service.dataDir,
+): Promise<Storage> {
   const { cacheDir, cacheBytes, memoryBytes } = config.delivery
-  const folder = cacheDir ?? join(config.service.dataDir, 'edge-cache')
+  const folder = cacheDir ?? join(parent, 'edge-cache')
   closers.add('cache folder', await ownFolder(folder))
   const newId = () => chance.uuid().replaceAll('-', '')
   const storage = await openStorage({ folder, limit: cacheBytes, memoryBytes, newId, log })
@@ -65,9 +68,12 @@ async function startSignedEdge(site: Site): Promise<string[]> {
   return [`Edge is listening on ${server.address}`, '', `serves     ${publicBaseUrl()}/…`]
 }
 
-/** A cache on this disk, for a store that has no files here. */
-export async function openFarStorage(site: Site, objects: ObjectStore): Promise<Storage | undefined> {
-  return hasLocalFiles(objects) ? undefined : await openCacheStorage(site)
+/**
+ * A cache on this disk, for a store that has no files here.
+ * @param parent where its folder lies when no setting says; the data folder when not given
+ */
+export async function openFarStorage(site: Site, objects: ObjectStore, parent?: string): Promise<Storage | undefined> {
+  return hasLocalFiles(objects) ? undefined : await openCacheStorage(site, parent)
 }
 
 export function openDeliveryKeys({ config, chance }: Site): Promise<DeliveryKeys> {

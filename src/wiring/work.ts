@@ -55,15 +55,15 @@ export function openSiteMetrics(site: Site, ports: Ports): Metrics {
   return metrics
 }
 
-/** Health and figures of a process without an API; a line for the banner. */
-export async function startProbes(site: Site, ports: Ports, metrics: Metrics): Promise<string[]> {
+/** Health and figures of a worker of its own; a line for the banner. */
+export async function startProbes(site: Site, ports: Ports, metrics: Metrics): Promise<string> {
   const { config, closers } = site
   const { port } = config.worker
-  if (port === null) return []
+  if (port === null) return 'Worker is waiting for jobs'
   const probes = openProbes({ ...site, readiness: readinessOf(ports), drivers: driversOf(config), metrics })
   const server = await listenStandalone({ ...config.http, port, portSetting: 'WORKER_PORT' }, probes)
   closers.add('probes', server.close)
-  return [`probes     ${server.address}/healthz, /readyz and /metrics`]
+  return `Worker is waiting for jobs, and listening on ${server.address} for /healthz, /readyz and /metrics`
 }
 
 /** A line on each for the operator. */
