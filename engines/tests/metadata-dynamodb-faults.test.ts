@@ -292,8 +292,10 @@ describe('metadata: dynamodb, faults', () => {
     await assert.rejects(metadata.commit({ media_id, expect: {}, events: [{ ...update, data }] }), code('too_large'))
     assert.deepEqual(await metadata.get(media_id), record)
     assert.deepEqual(await metadata.timeline(media_id, 0, 10), [])
-    assert.equal(await metadata.get('x'.repeat(5_000)), null)
-    assert.equal(await metadata.getJob('x'.repeat(5_000)), null)
+    const long = 'x'.repeat(5_000)
+    assert.equal(await metadata.get(long), null)
+    await assert.rejects(metadata.commit({ media_id: long, expect: {}, events: [update] }), code('conflict'))
+    assert.equal(await metadata.getJob(long), null)
   })
 
   it('gives a table what it lacks', async () => {

@@ -1,6 +1,6 @@
 import type { Chance, Clock } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { jobKey, type Known, knownOf, recordKey, setting } from './dynamodb-items.ts'
+import { isKeyable, jobKey, type Known, knownOf, recordKey, setting } from './dynamodb-items.ts'
 import { type Plan, planCommit } from './dynamodb-plan.ts'
 import { backoff, type Item, patienceMs, type Table } from './dynamodb-table.ts'
 import type { Commit, Committed } from './port.ts'
@@ -41,7 +41,7 @@ export async function commitTo(
 }
 
 export async function readKnown(table: Table, media_id: string, clock: Clock): Promise<Known | null> {
-  const item = await table.get(recordKey(media_id))
+  const item = isKeyable(media_id) ? await table.get(recordKey(media_id)) : null
   if (!item || (item.expires_at ?? Number.POSITIVE_INFINITY) * 1_000 <= clock.now()) return null
   return knownOf(item)
 }

@@ -33,10 +33,7 @@ export function openDynamodbMetadata(settings: MetadataSettings, given: { clock:
   const isOver = ({ expires_at }: Item) => expires_at !== undefined && expires_at * 1_000 <= clock.now()
 
   return {
-    get: async (media_id) => {
-      if (!isKeyable(media_id)) return null
-      return (await readKnown(table, media_id, clock))?.record ?? null
-    },
+    get: async (media_id) => (await readKnown(table, media_id, clock))?.record ?? null,
     list: async (query) => await listPage(table, query, clock.now()),
     commit: async (change) => await inTurn(change.media_id, () => commitTo(table, change, given)),
 
