@@ -63,6 +63,8 @@ export interface UploadDetails {
   expires_at: string
   /** The sender's `Upload-Metadata`, as it was sent: tus gives it back. */
   metadata: string | null
+  /** MD5 of the parts' ETags it was completed with, where the object's ETag does not say it. */
+  parts_etag?: string | null
 }
 
 export interface MediaRecord {

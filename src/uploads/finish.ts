@@ -51,9 +51,14 @@ export async function assemble(
     if (codeOf(error) !== 'not_found') throw error
     // A crash, or a lost answer, between the store's step and the record's.
     const object = await objects.head(upload.ref)
-    if (!object || (parts && object.etag !== etagOf(parts))) throw error
+    if (!object || (parts && !mayBeOf(object, parts))) throw error
     return object
   }
+}
+
+/** A bucket that encrypts gives ETags that say no more than the number of parts. */
+function mayBeOf({ etag }: StoredObject, parts: readonly PartName[]): boolean {
+  return etag === etagOf(parts) || etag.endsWith(`-${parts.length}`)
 }
 
 function checkDeclared(total: number, { file_size }: UploadDetails): void {
@@ -75,21 +80,25 @@ export interface Completion {
   record: MediaRecord
   object: StoredObject
   type: Sniffed
+  /** As the sender has named them, in order. */
+  parts?: readonly PartName[] | undefined
 }
 
 /** `uploading` becomes `uploaded`, with its job, in one commit. */
 export async function commitMedia({ metadata, clock }: FinishPorts, completion: Completion): Promise<MediaRecord> {
-  const { record, object, type } = completion
+  const { record, object, type, parts } = completion
   const { media_id, user_id } = record
   const { media_type, content_type } = type
   const { ref, size, etag } = object
   const now = clock.now()
   const { status, event } = advance('uploading', 'uploaded')
   const patch = { status, media_type, content_type, etag, file_size: size, temp_s3_url: s3Url(ref) }
+  const parts_etag = parts ? etagOf(parts) : null
+  const upload = record.upload && parts_etag !== null && parts_etag !== etag ? { ...record.upload, parts_etag } : null
   const change: Commit = {
     media_id,
     expect: { status: ['uploading'] },
-    patch,
+    patch: { ...patch, ...(upload && { upload }) },
     jobs: [
       { create: newJob({ media_id, user_id, kind: 'process', lane: laneFor(media_type, size), now }) },
       { job_id: jobIdOf(media_id, 'expire'), expect: { states: jobStates }, patch: over },
@@ -108,12 +117,12 @@ export async function commitMedia({ metadata, clock }: FinishPorts, completion: 
 
 /** @throws MediaError `not_found`, or why it was refused, of an upload given up; `wrong_state` when the media was made of other parts. */
 export function answeredBefore(record: MediaRecord, parts?: readonly PartName[]): MediaRecord {
-  const { media_id, status, error, etag } = record
+  const { media_id, status, error, etag, upload } = record
   if (status === 'deleted') {
     if (error?.code === 'unsupported_media') throw new MediaError(error.code, `upload ${media_id} was no media`)
     throw new MediaError('not_found', `upload ${media_id} was given up`)
   }
-  if (!parts || etag === etagOf(parts)) return record
+  if (!parts || [etag, upload?.parts_etag ?? etag].includes(etagOf(parts))) return record
   throw new MediaError('wrong_state', `upload ${media_id} was completed with other parts`, {
     detail: 'The upload is complete, with other parts.',
   })

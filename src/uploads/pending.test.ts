@@ -237,6 +237,28 @@ describe('uploads in pieces', () => {
     })
   }
 
+  test('in a bucket whose ETags are no MD5s, finishing again finds what was made, and other parts are told apart', async () => {
+    const bench = openBench()
+    const { media_id, parts } = await begun(bench)
+    const etag = `${'e'.repeat(32)}-2`
+    const objects: typeof bench.objects = {
+      ...bench.objects,
+      completeUpload: async (...given) => ({ ...(await bench.objects.completeUpload(...given)), etag }),
+      head: async (ref) => {
+        const found = await bench.objects.head(ref)
+        return found && { ...found, etag }
+      },
+    }
+    const pending = openPending({ ...bench, objects, maxBytes: 100 * mebi, expirySeconds: 60 })
+    // The object is made, and its record not told.
+    bench.faults.set('commit', 'refused')
+    await assert.rejects(pending.finish(user, media_id, parts), failsWith('unavailable'))
+    assert.equal((await pending.finish(user, media_id, parts)).etag, etag)
+    assert.equal((await pending.finish(user, media_id, parts)).status, 'uploaded')
+    const others = parts.map(({ part_number }) => ({ part_number, etag: 'd'.repeat(32) }))
+    await assert.rejects(pending.finish(user, media_id, others), failsWith('wrong_state'))
+  })
+
   test('of another size than declared, they are not made one object', async () => {
     const bench = openBench()
     const { media_id, parts } = await begun(bench, { file_size: partSize + 999 })

@@ -84,7 +84,7 @@ export function openPending(ports: PendingPorts): Pending {
     try {
       const object = await assemble(ports, upload, parts)
       const type = await typeOf(ports.objects, object)
-      const completed = await commitMedia(ports, { record, object, type })
+      const completed = await commitMedia(ports, { record, object, type, parts })
       const lane = laneFor(type.media_type, object.size)
       await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
       return completed
