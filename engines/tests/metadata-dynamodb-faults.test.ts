@@ -3,6 +3,7 @@ import { after, afterEach, before, describe, it } from 'node:test'
 import { CreateTableCommand } from '@aws-sdk/client-dynamodb'
 import { type Clock, systemChance, systemClock } from '../../src/media/clock.ts'
 import { newJob } from '../../src/media/jobs.ts'
+import { type Log, silentLog } from '../../src/media/log.ts'
 import type { EventDraft, MediaEvent } from '../../src/media/record.ts'
 import { parseSettings } from '../../src/media/setting.ts'
 import {
@@ -57,8 +58,12 @@ describe('metadata: dynamodb, faults', () => {
   }
 
   /** The driver of another process. */
-  function openAnother(clock: Clock = systemClock): Metadata {
-    const other = openDynamodbMetadata(settings({ METADATA_DYNAMODB_ENDPOINT: proxy.endpoint }), { ...given, clock })
+  function openAnother(clock: Clock = systemClock, log: Log = silentLog): Metadata {
+    const other = openDynamodbMetadata(settings({ METADATA_DYNAMODB_ENDPOINT: proxy.endpoint }), {
+      ...given,
+      clock,
+      log,
+    })
     others.push(other)
     return other
   }
@@ -144,7 +149,9 @@ describe('metadata: dynamodb, faults', () => {
   it('is unavailable, and says why, when it is throttled for ten seconds', async () => {
     let now = 0
     const hasty = { now: () => now, sleep: async (ms: number) => void (now += ms) }
-    const other = openAnother(hasty)
+    const told: object[] = []
+    const log = { ...silentLog, warn: (fields: object) => void told.push(fields) }
+    const other = openAnother(hasty, log)
     const record = someRecord()
     const { media_id } = record
     for (const fate of ['throttle', 'in conflict', 'lose request'] as const) {
@@ -152,6 +159,7 @@ describe('metadata: dynamodb, faults', () => {
       const commit = other.commit({ media_id, expect: { absent: true }, create: record })
       await assert.rejects(commit, (error: Error) => code('unavailable')(error) && /10 s/.test(error.message))
     }
+    assert.equal(told.length, 2)
     assert.ok(now >= 15_000 && now <= 30_000, `${now}`)
     assert.equal(await metadata.get(media_id), null)
   })

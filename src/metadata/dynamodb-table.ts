@@ -20,6 +20,7 @@ import {
 } from '@aws-sdk/lib-dynamodb'
 import type { Chance, Clock } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
+import { type Log, silentLog } from '../media/log.ts'
 import { openGate } from './dynamodb-gate.ts'
 import type { MetadataSettings } from './settings.ts'
 
@@ -52,17 +53,20 @@ export interface Table {
 export interface TableGiven {
   clock: Clock
   chance: Chance
+  log?: Log
 }
 
 /** A request that gets no answer so long is asked again. Milliseconds. */
 const attemptMs = 3_000
 /** From the first failure on, a request is tried this long. */
 export const patienceMs = 10_000
+/** A request that failed so often is worth a line to the operator. */
+const toldTries = 3
 /** Requests on their way at once; more wait their turn here, where waiting costs no connection. */
 const inFlight = 64
 const keysPerRead = 100
 
-export function openTable(settings: MetadataSettings, { clock, chance }: TableGiven): Table {
+export function openTable(settings: MetadataSettings, { clock, chance, log = silentLog }: TableGiven): Table {
   const TableName = settings.dynamodbTable
   const client = DynamoDBDocumentClient.from(openClient(settings), { marshallOptions: { removeUndefinedValues: true } })
   const gate = openGate(inFlight)
@@ -75,6 +79,7 @@ export function openTable(settings: MetadataSettings, { clock, chance }: TableGi
         return await gate(() => attempt({ abortSignal: AbortSignal.timeout(attemptMs) }))
       } catch (error) {
         if (!isTransient(error)) throw explained(name, TableName, error)
+        if (tries === toldTries) log.warn({ operation: name, error }, 'DynamoDB keeps failing; it is asked again')
         deadline ??= clock.now() + patienceMs
         const pause = backoff(tries, chance)
         if (clock.now() + pause > deadline) throw unanswered(name, error)

@@ -1,4 +1,3 @@
-import type { Chance, Clock } from '../media/clock.ts'
 import type { MediaEvent } from '../media/record.ts'
 import { requireStorable } from './changes.ts'
 import { requireCursorValue } from './cursors.ts'
@@ -7,7 +6,7 @@ import { openTurns } from './dynamodb-gate.ts'
 import { cursorKey, dueOf, eventOf, eventSort, isKeyable, jobKey, jobOf, recordKey, setting } from './dynamodb-items.ts'
 import { openEventLog } from './dynamodb-log.ts'
 import { countByState, findDue, listPage } from './dynamodb-reads.ts'
-import { type Item, openTable, type Table } from './dynamodb-table.ts'
+import { type Item, openTable, type Table, type TableGiven } from './dynamodb-table.ts'
 import type { CursorLease, Heartbeat, HeldCursor, Metadata } from './port.ts'
 import type { MetadataSettings } from './settings.ts'
 
@@ -24,7 +23,7 @@ import type { MetadataSettings } from './settings.ts'
  * A lost answer is asked for again under the same token, and a commit finds its own mark, so that it happens once; what
  * is not known after 10 s is `unavailable`. An item holds 400 KB: more is `too_large`.
  */
-export function openDynamodbMetadata(settings: MetadataSettings, given: { clock: Clock; chance: Chance }): Metadata {
+export function openDynamodbMetadata(settings: MetadataSettings, given: TableGiven): Metadata {
   const { clock, chance } = given
   const table = openTable(settings, given)
   const log = openEventLog(table, { chance, now: clock.now })

@@ -1,6 +1,6 @@
 import type { Store } from '../embedded/store.ts'
 import { type Chance, type Clock, systemChance, systemClock } from '../media/clock.ts'
-import type { Log } from '../media/log.ts'
+import { type Log, silentLog } from '../media/log.ts'
 import { openEmbeddedMetadata } from './embedded.ts'
 import type { Metadata } from './port.ts'
 import type { MetadataSettings } from './settings.ts'
@@ -16,14 +16,14 @@ export interface MetadataGiven {
 /** The metadata driver that `settings` names. */
 export async function openMetadata(
   settings: MetadataSettings | { driver: 'embedded' },
-  { store, clock = systemClock, chance = systemChance }: MetadataGiven,
+  { store, clock = systemClock, chance = systemChance, log = silentLog }: MetadataGiven,
 ): Promise<Metadata> {
   switch (settings.driver) {
     case 'embedded':
       return openEmbeddedMetadata(await store())
     case 'dynamodb': {
       const { openDynamodbMetadata } = await import('./dynamodb.ts')
-      return openDynamodbMetadata(settings, { clock, chance })
+      return openDynamodbMetadata(settings, { clock, chance, log })
     }
   }
 }
