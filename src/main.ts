@@ -25,8 +25,9 @@ async function main(argv: readonly string[]): Promise<void> {
   if (!role || more.length > 0) throw new Error(`"${argv.join(' ')}" is not something to start.\n\n${usage}`)
   const config = readConfig(process.env)
   const service = await startService(role, config, fail)
-  process.stdout.write(service.banner)
+  // Before it says that it is there: who reads that may end it at once.
   stopOnSignals(service, stopLimitMs + config.worker.stopSeconds * 1_000)
+  process.stdout.write(service.banner)
 }
 
 /** The first signal stops in order; the second, at once. */
