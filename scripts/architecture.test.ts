@@ -51,6 +51,8 @@ const rules: Record<string, Rule> = {
   'src/closing.ts': { may: [/^src\/media\//] },
   'src/wiring.ts': wiring,
   'src/wiring': wiring,
+  // The entry points of Lambda: as high as main, they bring the wake-ups themselves.
+  'src/lambda': { may: [/^src\/(wiring|config)\.ts$/, /^src\/(worker|media)\//, /^src\/queue\/wake-up\.ts$/] },
   'src/main.ts': { may: [/^src\/(wiring|config)\.ts$/] },
 }
 
