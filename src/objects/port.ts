@@ -44,7 +44,8 @@ export interface ObjectStore {
   beginUpload(ref: ObjectRef, options: BeginUpload): Promise<UploadRef>
   /**
    * Receives one part; sent again, it takes the place of what was there. Of two that send the same part, the later
-   * one's bytes stand, whole. A part cut short or refused is as if never sent, and what it was to replace is gone.
+   * one's bytes stand, whole. A part cut short or refused is as if never sent, and what it was to replace is gone or,
+   * on S3, stands.
    * @throws MediaError `not_found` when there is no such upload (any more), `invalid_parts` for a number that is none,
    * `size_mismatch` when `source` does not have `size` bytes, or `size` more than a part may; what `source` throws.
    */
