@@ -5,7 +5,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { mkdir, mkdtemp, readdir, readFile, rename, rm } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Socket } from 'node:net'
 import { homedir, tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -142,6 +142,8 @@ async function openHost(name: string): Promise<{ host: Host; close(): Promise<vo
       // One which cannot be started says so where its end is looked at.
       child.on('error', () => {})
       if (child.pid !== undefined) guard.stdin?.write(`${child.pid}\n`)
+      // Who forgets to stop an engine can end all the same; the guard stops it then.
+      child.unref()
       running.push(child)
       return child
     },
@@ -162,10 +164,13 @@ function startGuard(folder: string): ChildProcess {
     'for id in $all; do kill -KILL "-$id" 2>/dev/null; done; sleep 0.1; rm -rf -- "$1"'
   const guard = spawn('sh', ['-c', script, 'guard', folder], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
   guard.stdin?.on('error', () => {})
+  guard.unref()
+  ;(guard.stdin as Socket | null)?.unref()
   return guard
 }
 
 async function closeHost(running: ChildProcess[], guard: ChildProcess): Promise<void> {
+  for (const child of [...running, guard]) child.ref()
   for (const child of running) signalGroup(child, 'SIGTERM')
   const ended = Promise.all(running.map(exitOf))
   await Promise.race([ended, sleep(stopMs, undefined, { ref: false })])

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { after } from 'node:test'
 import {
   AbortMultipartUploadCommand,
   DeleteObjectCommand,
@@ -19,6 +20,7 @@ import { startCeph } from '../ceph.ts'
 import { engineFor } from '../engine.ts'
 
 const engine = await engineFor('ceph', startCeph)
+after(() => engine.stop())
 Object.assign(process.env, {
   AWS_ACCESS_KEY_ID: engine.env.AWS_ACCESS_KEY_ID,
   AWS_SECRET_ACCESS_KEY: engine.env.AWS_SECRET_ACCESS_KEY,
@@ -54,7 +56,6 @@ describeObjects('s3', {
         await store.close()
         client.destroy()
         await rm(spool, { recursive: true, force: true })
-        await engine.stop()
       },
     }
   },
