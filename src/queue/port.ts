@@ -1,5 +1,6 @@
 import type { Job, Lane, WakeUp } from '../media/jobs.ts'
 import type { Log } from '../media/log.ts'
+import type { MediaEvent } from '../media/record.ts'
 
 /**
  * Carries wake-ups to workers, in two lanes.
@@ -28,6 +29,23 @@ export interface Delivery {
   acknowledge(): Promise<void>
   /** Not done with it: another may take it at once. */
   release(): Promise<void>
+}
+
+/**
+ * An ability: a topic on which other systems follow what happens to media.
+ *
+ * The driver promises: what `publish` has resolved is durable and in order per media. One caller at a time publishes.
+ */
+export interface EventTopic {
+  /** The end of the topic now, to be given to `since` later. Opaque, at most 4 KiB. */
+  mark(): Promise<string>
+  /** Ids of the events published after a mark, by whomever: what a new publisher need not publish again. */
+  since(mark: string): AsyncIterable<string>
+  publish(events: readonly MediaEvent[]): Promise<void>
+}
+
+export function hasEventTopic<Q extends Queue>(queue: Q): queue is Q & { events: EventTopic } {
+  return 'events' in queue
 }
 
 /** Sends a committed job's wake-up. The commit is what counts: one that could not be sent is sent by the sweeper. */
