@@ -219,6 +219,16 @@ describe('lambda', () => {
     assert.equal((await recordOf(media_id)).attempts, 1)
   })
 
+  test('a function that never has time enough sends nothing round, and says so', async () => {
+    const media_id = await upload(await makeSample('photo.jpg'))
+    const lambda = start('sqs')
+    assert.deepEqual(failures(await lambda.invoke(sqsEvent())), [])
+    const twice = sqsEvent(wakeUpOf(media_id), wakeUpOf(media_id))
+    assert.deepEqual(failures(await lambda.invoke(twice, 12_000)), [])
+    assert.match(lambda.said(), /give it at least a minute/)
+    assert.equal((await recordOf(media_id)).status, 'uploaded')
+  })
+
   test('while the metadata cannot be reached, a batch is not lost', async () => {
     const nowhere = { METADATA_DYNAMODB_ENDPOINT: `http://127.0.0.1:${await freePort()}` }
     const media_id = await upload(await makeSample('photo.jpg'))

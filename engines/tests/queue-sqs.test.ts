@@ -116,6 +116,17 @@ describe('queue: sqs, beyond the port', () => {
     await close()
   })
 
+  it('says within its limit that nobody answers', async () => {
+    const { address, close } = await open()
+    const queue = openSqsQueue({ ...address, endpoint: 'http://127.0.0.1:9' }, { clock: systemClock, log: silentLog })
+    const began = performance.now()
+    await assert.rejects(queue.send('tasks', { job_id: 'a' }), { code: 'unavailable' })
+    await assert.rejects(queue.ping(), { code: 'unavailable' })
+    assert.ok(performance.now() - began < 20_000)
+    await queue.close()
+    await close()
+  })
+
   it('ends at once while it waits for a long poll', async () => {
     const { queue, close } = await open()
     const receiving = collect(queue, 'tasks-long', { until: () => false, signal: new AbortController().signal })

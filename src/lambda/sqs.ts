@@ -1,22 +1,23 @@
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { readWakeUp } from '../queue/wake-up.ts'
 import { openOnce } from './open.ts'
-import { takeWakeUp } from './take.ts'
+import { openBatch } from './take.ts'
 
 const open = openOnce()
 
 /**
- * Wake-ups of the lane `tasks` from SQS. The event source mapping has `ReportBatchItemFailures`, and a function's time of
+ * Wake-ups of the lane `tasks` from SQS; those of the long one need a worker process. The event source mapping has `ReportBatchItemFailures`, and a function's time of
  * 15 minutes; jobs are done one after another, for the function's memory is that of one. What fails comes again after the
  * queue's visibility, and sooner from the sweeper; what is no wake-up goes with its last delivery to the dead letters.
  */
 export async function handler({ Records }: SQSEvent, context: Context): Promise<SQSBatchResponse> {
   const doing = await open()
+  const take = openBatch(doing, () => context.getRemainingTimeInMillis())
   const batchItemFailures: SQSBatchResponse['batchItemFailures'] = []
   for (const { messageId, body } of Records) {
     try {
       const wakeUp = readWakeUp(body)
-      if (wakeUp) await takeWakeUp(wakeUp, doing, () => context.getRemainingTimeInMillis())
+      if (wakeUp) await take(wakeUp)
       else throw new Error('not a wake-up')
     } catch (error) {
       doing.log.warn({ message: messageId, error }, 'wake-up failed; SQS brings it again')
