@@ -231,6 +231,11 @@ describe('objects on S3', () => {
     proxy.spoil(isGet, { done: true, after: mib + 17 }, 2)
     assert.ok(bytes.equals(await collect((await store.get(ref)).body)))
     assert.equal(proxy.seen.filter(isGet).length, 3)
+    // As long as something comes, any number of times; but not when nothing does.
+    proxy.spoil(isGet, { done: true, after: 100_000 }, 8)
+    assert.ok(bytes.equals(await collect((await store.get(ref)).body)))
+    proxy.spoil(isGet, { done: true, after: 0 }, 6)
+    await assert.rejects(collect((await store.get(ref)).body), hasCode('unavailable'))
     proxy.spoil(isGet, { done: true, after: 1000 }, 2)
     const { body } = await store.get(ref, { range: { start: 100, end: 4 * mib } })
     assert.ok(bytes.subarray(100, 4 * mib + 1).equals(await collect(body)))

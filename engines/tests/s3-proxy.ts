@@ -60,6 +60,7 @@ export async function openProxy(target: string): Promise<Proxy> {
         return
       }
       response.writeHead(answer.statusCode ?? 502, answer.rawHeaders)
+      response.flushHeaders()
       let sent = 0
       answer.on('data', (bytes: Buffer) => {
         const fitting = bytes.subarray(0, Math.max(0, (how.after ?? 0) - sent))

@@ -8,7 +8,7 @@ import { doing, isTransient, s3Error } from './s3-errors.ts'
 
 /** Bytes that are worth handing on. */
 const smallestChunk = 64 * 1024
-/** How often one body is gone on with where it was cut. */
+/** How often a body is gone on with where it was cut and nothing came of it. */
 const resumeLimit = 5
 
 export async function headObject(s3: S3, ref: ObjectRef, options: RunOptions = {}): Promise<StoredObject | null> {
@@ -98,6 +98,8 @@ function openBody(s3: S3, object: StoredObject, given: BodyGiven): AsyncIterable
       }
       chunks.push(value)
       size += value.length
+      // Who reads slowly is cut off by the idle line again and again, and goes on each time.
+      if (value.length > 0) resumes = 0
     }
     position += size
     return chunks.length === 1 && chunks[0] ? chunks[0] : Buffer.concat(chunks, size)
