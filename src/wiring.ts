@@ -3,6 +3,8 @@ import type { Config } from './config.ts'
 import { openDataFolder } from './embedded/folder.ts'
 import { assertSafeToListen } from './http/identity.ts'
 import { systemChance, systemClock } from './media/clock.ts'
+import { startRelay } from './notices/relay.ts'
+import { hasEventTopic } from './queue/port.ts'
 import { startApi } from './wiring/api.ts'
 import { startEdge } from './wiring/edge.ts'
 import { isShared, refuseLonelyWorker, requireDeliveryKeys, requireSharedKeys } from './wiring/engines.ts'
@@ -88,6 +90,10 @@ export function openSite(role: Role, config: Config, onFatal: (error: Error) => 
 /** What every process stands on that serves or works. */
 async function openCommon(site: Site): Promise<{ ports: Ports; metrics: Metrics }> {
   const ports = await openPorts(site)
+  const { metadata, queue } = ports
+  // Every process can follow the log for other systems; one at a time does.
+  if (hasEventTopic(queue))
+    site.closers.add('events relay', startRelay({ ...site, metadata, events: queue.events }).stop)
   return { ports, metrics: openSiteMetrics(site, ports) }
 }
 
