@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { setTimeout as pause } from 'node:timers/promises'
+import { isDeepStrictEqual } from 'node:util'
 import { systemChance } from '../media/clock.ts'
 import type { Lane } from '../media/jobs.ts'
 import type { Delivery, Queue } from './port.ts'
@@ -77,5 +78,15 @@ export async function eventually(check: () => Promise<void>): Promise<void> {
       if (tries === 200) throw error
       await pause(50)
     }
+  }
+}
+
+/** What a lagging figure settles at: the first that is the same some moments later. */
+export async function steady<T>(read: () => Promise<T>): Promise<T> {
+  for (let before = await read(); ; ) {
+    await pause(600)
+    const now = await read()
+    if (isDeepStrictEqual(now, before)) return now
+    before = now
   }
 }

@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
 import { systemChance } from '../media/clock.ts'
-import { collect, eventually, nextOf, receiveAll, someJobs } from './conformance-kit.ts'
+import { collect, eventually, nextOf, receiveAll, someJobs, steady } from './conformance-kit.ts'
 import type { Queue } from './port.ts'
 
 /**
@@ -103,7 +103,7 @@ function describeDelivery(given: Given): void {
 
   it('counts what is not yet acknowledged, by lane', async () => {
     const sent = someJobs(3)
-    const idle = await given().depth()
+    const idle = await steady(() => given().depth())
     for (const job_id of sent) await given().send('tasks-long', { job_id })
     const full = { ...idle, 'tasks-long': idle['tasks-long'] + 3 }
     await eventually(async () => assert.deepEqual(await given().depth(), full))

@@ -19,6 +19,13 @@ export async function openQueue(settings: QueueSettings, given: QueueGiven): Pro
   switch (settings.driver) {
     case 'embedded':
       return openEmbeddedQueue(await given.store(), { clock: given.clock })
+    case 'kafka': {
+      const [{ openKafkaQueue }, { kafkaAddressOf }] = await Promise.all([
+        import('./kafka.ts'),
+        import('./kafka-client.ts'),
+      ])
+      return await openKafkaQueue(await kafkaAddressOf(settings), given)
+    }
     case 'sqs': {
       const { openSqsQueue } = await import('./sqs.ts')
       return openSqsQueue(sqsAddressOf(settings), given)

@@ -6,6 +6,13 @@ export async function setUpQueue(settings: QueueSettings): Promise<string[]> {
   switch (settings.driver) {
     case 'embedded':
       return ['queue: the embedded one needs nothing made before']
+    case 'kafka': {
+      const [{ setUpKafka }, { kafkaAddressOf }] = await Promise.all([
+        import('./kafka-set-up.ts'),
+        import('./kafka-client.ts'),
+      ])
+      return await setUpKafka(await kafkaAddressOf(settings))
+    }
     case 'sqs': {
       const { setUpSqs } = await import('./sqs-set-up.ts')
       return await setUpSqs(sqsAddressOf(settings))

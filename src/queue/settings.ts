@@ -1,10 +1,58 @@
-import { oneOf, optionalText, type SettingsOf } from '../media/setting.ts'
+import { flag, integer, list, oneOf, optionalText, type SettingsOf, text } from '../media/setting.ts'
 
 export const queueSettings = {
-  driver: oneOf('QUEUE_DRIVER', ['embedded', 'sqs'], {
+  driver: oneOf('QUEUE_DRIVER', ['embedded', 'kafka', 'sqs'], {
     default: 'embedded',
     summary:
-      'What carries wake-ups to workers: `embedded` is a table in `DATA_DIR`, for workers in the same process; `sqs` is three queues of SQS, for workers anywhere.',
+      'What carries wake-ups to workers: `embedded` is a table in `DATA_DIR`, for workers in the same process; `kafka` is four topics of Kafka, `sqs` three queues of SQS, both for workers anywhere.',
+  }),
+  kafkaBrokers: list('QUEUE_KAFKA_BROKERS', {
+    default: '',
+    takes: 'addresses, `host:port`, separated by commas',
+    summary: 'Brokers to begin with, for `kafka`; one that answers is enough.',
+  }),
+  kafkaTopicPrefix: text('QUEUE_KAFKA_TOPIC_PREFIX', {
+    default: 'media.',
+    summary:
+      'What the names of the topics begin with: `media.tasks`, `media.tasks-long`, `media.events`, `media.dead-letters`.',
+  }),
+  kafkaGroup: text('QUEUE_KAFKA_GROUP', {
+    default: 'media-service',
+    summary: 'What the names of the consumer groups begin with, one a lane: `media-service.tasks`.',
+  }),
+  kafkaSasl: oneOf('QUEUE_KAFKA_SASL', ['none', 'plain', 'scram-sha-256', 'scram-sha-512', 'msk-iam'], {
+    default: 'none',
+    summary: 'How this process says who it is: by a password, or on Amazon MSK by the AWS credentials it has.',
+  }),
+  kafkaUsername: optionalText('QUEUE_KAFKA_USERNAME', { summary: 'User, for `plain` and `scram-…`.' }),
+  kafkaPasswordFile: optionalText('QUEUE_KAFKA_PASSWORD_FILE', {
+    takes: 'a file',
+    summary: 'File with the user’s password and nothing else.',
+  }),
+  kafkaTls: flag('QUEUE_KAFKA_TLS', {
+    default: 'false',
+    summary: 'Whether the brokers are spoken to by TLS; with `msk-iam` and `QUEUE_KAFKA_CA_FILE` they are in any case.',
+  }),
+  kafkaCaFile: optionalText('QUEUE_KAFKA_CA_FILE', {
+    takes: 'a PEM file',
+    summary: 'Who has signed the brokers’ certificates, where no public authority has.',
+  }),
+  kafkaRegion: optionalText('QUEUE_KAFKA_REGION', {
+    takes: 'a region, such as `eu-central-1`',
+    shownDefault: '`AWS_REGION`',
+    summary: 'Region of the brokers, for `msk-iam`.',
+  }),
+  kafkaPartitions: integer('QUEUE_KAFKA_PARTITIONS', {
+    min: 1,
+    max: 1_000,
+    default: '12',
+    summary: 'Partitions of each topic that `setup` makes: as many workers can share a lane.',
+  }),
+  kafkaReplicas: optionalInteger('QUEUE_KAFKA_REPLICAS', {
+    min: 1,
+    max: 9,
+    shownDefault: 'as the brokers are set',
+    summary: 'Replicas of each topic that `setup` makes; 3 outlive the loss of a broker.',
   }),
   sqsUrl: queueUrl('QUEUE_SQS_URL', 'Queue of usual jobs, for `sqs`.'),
   sqsLongUrl: queueUrl('QUEUE_SQS_LONG_URL', 'Queue of long jobs, for `sqs`.'),
@@ -36,4 +84,9 @@ function address(variable: string, words: { takes: string; summary: string }) {
       return value.replace(/\/$/, '')
     },
   }
+}
+
+function optionalInteger(variable: string, words: { min: number; max: number; summary: string; shownDefault: string }) {
+  const { parse, takes } = integer(variable, { ...words, default: String(words.min) })
+  return { ...optionalText(variable, { ...words, takes }), parse: (value: string): number | undefined => parse(value) }
 }

@@ -1,0 +1,113 @@
+import { type Admin, Consumer, ListOffsetTimestamps, Producer, stringSerializers } from '@platformatic/kafka'
+import type { Chance } from '../media/clock.ts'
+import { callKafka, type KafkaAddress } from './kafka-client.ts'
+import type { EventTopic } from './port.ts'
+
+interface Given {
+  admin: Admin
+  chance: Chance
+}
+
+/**
+ * Events for other systems: the key is the media, so that its events stay in order; the value is JSON with `event_id`,
+ * `type`, `at`, `media_id`, `user_id`, `seq` and `data`; `id` and `type` are headers too.
+ */
+export function openEventTopic(
+  address: KafkaAddress,
+  { admin, chance }: Given,
+): { topic: EventTopic; close(): Promise<void> } {
+  const topic = address.topics.events
+  let producer: Producer<string, string, string, string> | null = null
+
+  async function ends(): Promise<Map<number, bigint>> {
+    const { topics } = await admin.metadata({ topics: [topic] })
+    const partitions = Array.from({ length: topics.get(topic)?.partitionsCount ?? 0 }, (_, partitionIndex) => ({
+      partitionIndex,
+      timestamp: ListOffsetTimestamps.LATEST,
+    }))
+    const [listed] = await admin.listOffsets({ topics: [{ name: topic, partitions }] })
+    return new Map(listed?.partitions.map(({ partitionIndex, offset }) => [partitionIndex, offset]))
+  }
+
+  /** Its numbers make a send that is tried again by itself one message; after an error nobody knows them any more. */
+  async function drop(): Promise<void> {
+    const dropped = producer
+    producer = null
+    await dropped?.close(true).catch(() => {})
+  }
+
+  return {
+    topic: {
+      mark: async () => {
+        const found = await callKafka('marking the events', ends)
+        return JSON.stringify([...found].map(([partition, offset]) => [partition, String(offset)]))
+      },
+      since: (mark) => readSince(address, { topic, from: readMark(mark), ends, chance }),
+      publish: async (events) => {
+        if (events.length === 0) return
+        producer ??= new Producer({
+          ...address.client,
+          acks: -1,
+          idempotent: true,
+          serializers: stringSerializers,
+        })
+        producer.on('error' as never, () => {})
+        const messages = events.map((event) => ({
+          topic,
+          key: event.media_id,
+          value: JSON.stringify(event),
+          headers: { id: event.event_id, type: event.type },
+        }))
+        const sending = producer
+        try {
+          await callKafka('publishing events', () => sending.send({ messages, acks: -1, idempotent: true }))
+        } catch (error) {
+          await drop()
+          throw error
+        }
+      },
+    },
+    close: drop,
+  }
+}
+
+function readMark(mark: string): Map<number, bigint> {
+  const pairs = JSON.parse(mark) as [number, string][]
+  return new Map(pairs.map(([partition, offset]) => [partition, BigInt(offset)]))
+}
+
+interface Reading {
+  topic: string
+  from: Map<number, bigint>
+  ends(): Promise<Map<number, bigint>>
+  chance: Chance
+}
+
+/** Reads by offsets alone: a member of no group, so that nobody else is disturbed. */
+async function* readSince(address: KafkaAddress, { topic, from, ends, chance }: Reading): AsyncIterable<string> {
+  const until = await callKafka('reading events', ends)
+  const left = new Map([...until].filter(([partition, end]) => end > (from.get(partition) ?? 0n)))
+  if (left.size === 0) return
+  const consumer = new Consumer<string, string, string, string>({
+    ...address.client,
+    groupId: `${topic}.reader.${chance.uuid()}`,
+    autocommit: false,
+    maxWaitTime: 500,
+    deserializers: { headerKey: String, headerValue: String } as never,
+  })
+  consumer.on('error' as never, () => {})
+  try {
+    const offsets = [...until.keys()].map((partition) => ({ topic, partition, offset: from.get(partition) ?? 0n }))
+    const stream = await consumer.consume({ topics: [topic], mode: 'manual', offsets })
+    for await (const { partition, offset, headers } of stream) {
+      const end = left.get(partition)
+      if (end === undefined || offset >= end) continue
+      const id = headers.get('id')
+      if (id !== undefined) yield id
+      if (offset + 1n >= end) left.delete(partition)
+      if (left.size === 0) return
+    }
+  } finally {
+    await consumer.close(true).catch(() => {})
+  }
+}
