@@ -45,9 +45,9 @@ export function eventSort(seq: number): string {
   return `E#${String(seq).padStart(15, '0')}`
 }
 
-/** A job's id says whose it is; an id that was made elsewhere leads to nothing. */
+/** A job's id begins with whose it is: `{media_id}.process`, `{media_id}.tidy.3`; one made elsewhere leads to nothing. */
 export function jobKey(job_id: string): Key {
-  const dot = job_id.lastIndexOf('.')
+  const dot = job_id.indexOf('.')
   return { PK: `M#${job_id.slice(0, Math.max(dot, 0))}`, SK: `J#${job_id.slice(dot + 1)}` }
 }
 

@@ -59,7 +59,7 @@ describe('metadata: dynamodb, what a commit writes', () => {
   })
 
   it('finds a job by its id, and nothing by another', () => {
-    assert.deepEqual(jobKey('m.1.purge'), { PK: 'M#m.1', SK: 'J#purge' })
+    assert.deepEqual(jobKey('m.tidy.3'), { PK: 'M#m', SK: 'J#tidy.3' })
     assert.deepEqual(jobKey('nothing'), { PK: 'M#', SK: 'J#nothing' })
   })
 })

@@ -120,6 +120,11 @@ async function renewJob(table: Table, { job_id, token, lease_until, sweep_at, pr
 }
 
 /** Its holder's mark tells a taking whose answer was lost. */
+/** Cursors of uploads are many and soon over; the others are kept for good. */
+const passing = 'upload.'
+/** Seconds, from when it was last taken: longer than any upload. */
+const passingLife = 60 * 86_400
+
 async function takeCursor(
   table: Table,
   name: string,
@@ -131,10 +136,13 @@ async function takeCursor(
     table.update({
       Key,
       UpdateExpression:
-        'SET #token = if_not_exists(#token, :zero) + :one, lease_until = :lease_until, holder = :holder',
+        'SET #token = if_not_exists(#token, :zero) + :one, lease_until = :lease_until, holder = :holder, expires_at = :expires',
       ConditionExpression: 'attribute_not_exists(PK) OR lease_until <= :now',
       ExpressionAttributeNames: { '#token': 'token' },
-      ExpressionAttributeValues: { ':zero': 0, ':one': 1, ':now': now, ':lease_until': lease_until, ':holder': holder },
+      ExpressionAttributeValues: {
+        ...{ ':zero': 0, ':one': 1, ':now': now, ':lease_until': lease_until, ':holder': holder },
+        ':expires': name.startsWith(passing) ? Math.floor(now / 1_000) + passingLife : null,
+      },
     }),
   )
   const item = await table.get(Key)
