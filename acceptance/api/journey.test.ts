@@ -148,6 +148,11 @@ describe('journey', () => {
     assert.equal((await finish(json.media_id)).status, 'failed')
   })
 
+  test('figures are there for operators', async () => {
+    const { text } = await judge.ask('GET', '/metrics')
+    assert.match(text, /^media_jobs_total\{.*kind="process".*\} [1-9]/m)
+  })
+
   test('the pages are there', async () => {
     assert.equal((await judge.ask('GET', '/healthz')).json.status, 'ok')
     assert.equal((await judge.ask('GET', '/readyz')).json.status, 'ready')
