@@ -29,6 +29,12 @@ export function openEventTopic(
     return new Map(listed?.partitions.map(({ partitionIndex, offset }) => [partitionIndex, offset]))
   }
 
+  function openProducer(): Producer<string, string, string, string> {
+    const opened = new Producer({ ...address.client, acks: -1, idempotent: true, serializers: stringSerializers })
+    opened.on('error' as never, () => {})
+    return opened
+  }
+
   /** Its numbers make a send that is tried again by itself one message; after an error nobody knows them any more. */
   async function drop(): Promise<void> {
     const dropped = producer
@@ -45,13 +51,7 @@ export function openEventTopic(
       since: (mark) => readSince(address, { topic, from: readMark(mark), ends, chance }),
       publish: async (events) => {
         if (events.length === 0) return
-        producer ??= new Producer({
-          ...address.client,
-          acks: -1,
-          idempotent: true,
-          serializers: stringSerializers,
-        })
-        producer.on('error' as never, () => {})
+        producer ??= openProducer()
         const messages = events.map((event) => ({
           topic,
           key: event.media_id,
