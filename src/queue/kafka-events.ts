@@ -19,11 +19,12 @@ export function openEventTopic(
   const topic = address.topics.events
   let producer: Producer<string, string, string, string> | null = null
 
-  async function ends(): Promise<Map<number, bigint>> {
+  /** The first offset there is of each partition, or the next there will be. */
+  async function offsetsAt(timestamp: bigint): Promise<Map<number, bigint>> {
     const { topics } = await admin.metadata({ topics: [topic] })
     const partitions = Array.from({ length: topics.get(topic)?.partitionsCount ?? 0 }, (_, partitionIndex) => ({
       partitionIndex,
-      timestamp: ListOffsetTimestamps.LATEST,
+      timestamp,
     }))
     const [listed] = await admin.listOffsets({ topics: [{ name: topic, partitions }] })
     return new Map(listed?.partitions.map(({ partitionIndex, offset }) => [partitionIndex, offset]))
@@ -45,10 +46,10 @@ export function openEventTopic(
   return {
     topic: {
       mark: async () => {
-        const found = await callKafka('marking the events', ends)
+        const found = await callKafka('marking the events', () => offsetsAt(ListOffsetTimestamps.LATEST))
         return JSON.stringify([...found].map(([partition, offset]) => [partition, String(offset)]))
       },
-      since: (mark) => readSince(address, { topic, from: readMark(mark), ends, chance }),
+      since: (mark) => readSince(address, { topic, from: readMark(mark), offsetsAt, chance }),
       publish: async (events) => {
         if (events.length === 0) return
         producer ??= openProducer()
@@ -79,14 +80,21 @@ function readMark(mark: string): Map<number, bigint> {
 interface Reading {
   topic: string
   from: Map<number, bigint>
-  ends(): Promise<Map<number, bigint>>
+  offsetsAt(timestamp: bigint): Promise<Map<number, bigint>>
   chance: Chance
 }
 
 /** Reads by offsets alone: a member of no group, so that nobody else is disturbed. */
-async function* readSince(address: KafkaAddress, { topic, from, ends, chance }: Reading): AsyncIterable<string> {
-  const until = await callKafka('reading events', ends)
-  const left = new Map([...until].filter(([partition, end]) => end > (from.get(partition) ?? 0n)))
+async function* readSince(address: KafkaAddress, { topic, from, offsetsAt, chance }: Reading): AsyncIterable<string> {
+  const [first, until] = await callKafka('reading events', () =>
+    Promise.all([offsetsAt(ListOffsetTimestamps.EARLIEST), offsetsAt(ListOffsetTimestamps.LATEST)]),
+  )
+  // What the topic has let go of since the mark is no more to be read.
+  const startOf = (partition: number) => {
+    const [marked, there] = [from.get(partition) ?? 0n, first.get(partition) ?? 0n]
+    return marked > there ? marked : there
+  }
+  const left = new Map([...until].filter(([partition, end]) => end > startOf(partition)))
   if (left.size === 0) return
   const consumer = new Consumer<string, string, string, string>({
     ...address.client,
@@ -97,7 +105,7 @@ async function* readSince(address: KafkaAddress, { topic, from, ends, chance }: 
   })
   consumer.on('error' as never, () => {})
   try {
-    const offsets = [...until.keys()].map((partition) => ({ topic, partition, offset: from.get(partition) ?? 0n }))
+    const offsets = [...until.keys()].map((partition) => ({ topic, partition, offset: startOf(partition) }))
     const stream = await consumer.consume({ topics: [topic], mode: 'manual', offsets })
     for await (const { partition, offset, headers } of stream) {
       const end = left.get(partition)

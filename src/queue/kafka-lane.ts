@@ -15,6 +15,8 @@ export interface LaneMember {
   giveBack(message: Taken): void
   /** Done with it. */
   settle(message: Taken): void
+  /** Somebody receives until the returned function is called, whether it asks just now or deals with what it has. */
+  attend(): () => void
   /** Leaves the group, after the last commit. */
   close(): Promise<void>
 }
@@ -40,7 +42,9 @@ export function openLaneMember(given: Given): LaneMember {
   const waiters = new Set<(message: Taken) => void>()
   const offsets = openOffsets()
   let member: Member | null = null
+  const closing = new AbortController()
   let closed = false
+  let receivers = 0
   let lastAsked = clock.now()
   let running: Promise<void> | null = null
   let wakeUp = Promise.withResolvers<void>()
@@ -68,7 +72,7 @@ export function openLaneMember(given: Given): LaneMember {
     for (const [partition, offset] of due) offsets.committed(partition, offset)
   }
 
-  const isWanted = () => waiters.size > 0 || clock.now() - lastAsked < lingerMs
+  const isWanted = () => receivers > 0 || clock.now() - lastAsked < lingerMs
 
   /** One membership: ends when nobody asks any more, or with an error. */
   async function serve(): Promise<void> {
@@ -116,7 +120,7 @@ export function openLaneMember(given: Given): LaneMember {
         failures += 1
         const ms = Math.min(longestPause, 250 * 2 ** failures) * (0.5 + chance.random() / 2)
         log.warn({ lane, error, ms }, 'receiving from Kafka failed; it is tried again')
-        await clock.sleep(ms)
+        await clock.sleep(ms, closing.signal).catch(() => {})
       }
     }
     running = null
@@ -150,9 +154,17 @@ export function openLaneMember(given: Given): LaneMember {
     giveBack: (message) => {
       if (offsets.holds(message.partition, message.offset)) hand(message)
     },
+    attend: () => {
+      receivers += 1
+      return () => {
+        receivers -= 1
+        lastAsked = clock.now()
+      }
+    },
     settle: ({ partition, offset }) => offsets.settle(partition, offset),
     close: async () => {
       closed = true
+      closing.abort()
       wakeUp.resolve()
       member?.end()
       await running

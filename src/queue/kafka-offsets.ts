@@ -1,6 +1,6 @@
 /** What of a partition was handed out and settled: what may be committed is what has nothing unsettled before it. */
 export interface Offsets {
-  /** Notes a message; false when it was here before, as after a rebalance. */
+  /** Notes a message; false when it was here before, or its partition is not ours (any more): then it is another's. */
   take(partition: number, offset: bigint): boolean
   settle(partition: number, offset: bigint): void
   /** Whether the partition is ours still, and it has not been taken away in between. */
@@ -23,9 +23,11 @@ interface Partition {
 
 export function openOffsets(): Offsets {
   const partitions = new Map<number, Partition>()
+  let ours: readonly number[] = []
 
   return {
     take: (number, offset) => {
+      if (!ours.includes(number)) return false
       const partition = partitions.get(number) ?? { unsettled: new Map(), next: offset, saved: offset }
       partitions.set(number, partition)
       if (offset < partition.next) return false
@@ -44,6 +46,7 @@ export function openOffsets(): Offsets {
     },
     holds: (number, offset) => partitions.get(number)?.unsettled.get(offset) === false,
     assign: (numbers) => {
+      ours = numbers
       for (const number of partitions.keys()) if (!numbers.includes(number)) partitions.delete(number)
     },
     due: () => {

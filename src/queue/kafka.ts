@@ -29,7 +29,8 @@ type Taken = Message<string, string, string, string>
 /**
  * Wake-ups on two topics of Kafka, events on a third, what cannot be a wake-up on a fourth.
  *
- * A wake-up is sent to any partition, so that one that nobody took goes elsewhere when the sweeper sends it again. Its
+ * A wake-up is sent to any partition: what a busy worker has not taken within five seconds the sweeper sends again, to
+ * another. Its
  * offset is committed once it and all before it are settled, which for a worker is once its job is claimed: a job of hours
  * holds nothing up. Heartbeats go on by themselves, whatever the job does. At least once: after a rebalance or a crash
  * what was not committed comes again.
@@ -73,15 +74,29 @@ export async function openKafkaQueue(
   }
 
   async function* receive(lane: Lane, signal: AbortSignal): AsyncGenerator<Delivery, void, undefined> {
-    const stop = AbortSignal.any([signal, closing.signal])
+    const leaveLane = members[lane].attend()
+    try {
+      yield* deliveries(lane, AbortSignal.any([signal, closing.signal]))
+    } finally {
+      leaveLane()
+    }
+  }
+
+  async function* deliveries(lane: Lane, stop: AbortSignal): AsyncGenerator<Delivery, void, undefined> {
     for (;;) {
       const message = await members[lane].next(stop)
       if (message === null) return
       if (stop.aborted) return members[lane].giveBack(message)
       const wakeUp = readWakeUp(message.value)
       if (!wakeUp) {
-        // One that could not be put aside stays where it is, and holds its partition's commits up: not its deliveries.
-        await bury(lane, message).catch((error) => log.warn({ lane, error }, 'a message that is no wake-up stays'))
+        // One that could not be put aside comes again; until then it holds its partition's commits up, not its deliveries.
+        await bury(lane, message).catch((error) => {
+          log.warn({ lane, error }, 'a message that is no wake-up stays')
+          clock.sleep(visibility, closing.signal).then(
+            () => members[lane].giveBack(message),
+            () => {},
+          )
+        })
         continue
       }
       const { delivery, leave } = deliver(lane, message)
