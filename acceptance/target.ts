@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { engineSettings } from './engines.ts'
 
 const main = join(import.meta.dirname, '../src/main.ts')
 
@@ -29,18 +30,23 @@ export interface TargetOptions {
   dataDir?: string
   /** Settings; nothing else of the tests' own environment reaches it. */
   env?: Record<string, string>
+  /** For tests of what only the embedded engines do: they have those, whatever the run is on. */
+  embedded?: boolean
 }
 
 /**
  * Starts the service on a free port and waits until it listens.
  * @throws Error with what it said, when it ends instead.
  */
-export async function startTarget({ role, dataDir, env = {} }: TargetOptions = {}): Promise<Target> {
+export async function startTarget({ role, dataDir, env = {}, embedded }: TargetOptions = {}): Promise<Target> {
   const own = dataDir === undefined
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'target-')))
   const { PATH = '', HOME = '' } = process.env
+  const base = { PATH, HOME, ...heaps }
+  const program = [process.execPath, ...flags, main]
+  const engines = embedded ? {} : await engineSettings(folder, { program, env: base })
   const child = spawn(process.execPath, [...flags, main, ...(role ? [role] : [])], {
-    env: { PATH, HOME, ...heaps, PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'warn', ...env },
+    env: { ...base, PORT: '0', DATA_DIR: folder, LOG_LEVEL: 'warn', ...engines, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
   const over = once(child, 'close').then(async ([code]) => {

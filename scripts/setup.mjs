@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const forBrowser = process.argv.includes('--browser')
-const forTests = forBrowser || process.argv.includes('--test')
+const forEngines = process.argv.includes('--engines')
+const forTests = forBrowser || forEngines || process.argv.includes('--test')
 const oldestNode = 24
 // As acceptance/browser/browser.ts looks for them.
 const browsers = [process.env.CHROMIUM_PATH ?? 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -51,12 +52,27 @@ function installTools() {
     if (!runs('openssl', ['version'])) missing.push('openssl')
     if (forBrowser && !browsers.some((name) => runs(name, ['--version']))) missing.push('chromium')
   }
+  if (forEngines) missing.push(...missingEngines())
   if (missing.length === 0) return
   if (installed(missing)) return
   const command = installCommand(missing)
   if (missing.includes('ffmpeg') || forTests)
     fail(`${missing.join(' and ')} missing. Install with:\n\n    ${command}\n`)
   say(`${missing.join(' and ')} missing; for the strong sandbox install with: ${command}`)
+}
+
+/** What `engines/` starts: Ceph by Debian's packages, the others by Java and Maven. */
+function missingEngines() {
+  const programs = {
+    'ceph-mon': 'ceph-mon',
+    'ceph-osd': 'ceph-osd',
+    radosgw: 'radosgw',
+    'ceph-common': 'radosgw-admin',
+  }
+  const missing = Object.keys(programs).filter((name) => !runs(programs[name], ['--version']))
+  if (!runs('java', ['-version'])) missing.push('openjdk-17-jre-headless')
+  if (!runs('mvn', ['--version'])) missing.push('maven')
+  return missing
 }
 
 /** Installs by itself only where nobody has to be asked: as root, with Debian's package manager. */

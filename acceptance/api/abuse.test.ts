@@ -1,12 +1,13 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtemp, readdir, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { embeddedOnly, objectsOf, onEngines } from '../engines.ts'
 import { type Judge, openJudge } from '../judge.ts'
 import { makeSample } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
@@ -17,6 +18,18 @@ const mebi = 1024 * 1024
 const partSize = 5 * mebi
 const json = { 'content-type': 'application/json' }
 const keyOf = (user: string) => `key-of-${user}`
+
+/** How the store's addresses are written and refused: by the embedded store, or by S3. */
+const store = onEngines
+  ? { signature: 'X-Amz-Signature', expires: 'X-Amz-Expires', bucket: /^\/[^/]+/, other: '/processed-bucket' }
+  : { signature: 'signature', expires: 'expires', bucket: /^\/store\/[^/]+/, other: '/store/processed' }
+/** S3 has codes of its own. */
+const refused = (answer: { status: number; code: string | null }, status: number, code: string) =>
+  onEngines
+    ? assert.equal(answer.status, s3Statuses[code] ?? status)
+    : assert.deepEqual([answer.status, answer.code], [status, code])
+/** What is signed there is the size as a header. */
+const s3Statuses: Record<string, number> = { size_mismatch: 403 }
 
 interface Plan {
   media_id: string
@@ -65,8 +78,9 @@ describe('abuse', () => {
 
   async function send(url: string | URL, body: Uint8Array<ArrayBuffer>) {
     const answer = await fetch(url, { method: 'PUT', body })
-    const problem = answer.status === 200 ? null : ((await answer.json()) as { code: string })
-    return { status: answer.status, code: problem?.code ?? null, etag: answer.headers.get('etag') ?? '' }
+    const text = await answer.text()
+    const code = answer.status === 200 ? null : onEngines ? text : (JSON.parse(text) as { code: string }).code
+    return { status: answer.status, code, etag: answer.headers.get('etag') ?? '' }
   }
 
   /** An upload whose only part is there. */
@@ -85,7 +99,7 @@ describe('abuse', () => {
 
   /** Files of an upload or a media, anywhere in the store. */
   async function filesOf({ media_id }: Plan, upload_id: string) {
-    const all = await readdir(join(dataDir, 'objects'), { recursive: true })
+    const all = await objectsOf(dataDir)
     return all.filter((name) => name.includes(media_id) || name.includes(upload_id))
   }
   const uploadIn = (plan: Plan) => new URL(plan.parts[0]?.url ?? '').searchParams.get('uploadId') ?? ''
@@ -100,31 +114,32 @@ describe('abuse', () => {
     ['another part number', (url) => url.searchParams.set('partNumber', '2')],
     ['another size', (url) => url.searchParams.set('size', '1')],
     ['another upload', (url, other) => url.searchParams.set('uploadId', other.searchParams.get('uploadId') ?? '')],
-    ['a later expiry', (url) => url.searchParams.set('expires', '99999999999')],
-    ['a signature of another address', (url, other) => url.searchParams.set('signature', signatureOf(other))],
-    ['an altered signature', (url) => url.searchParams.set('signature', signatureOf(url).replace(/^./, flip))],
-    ['no signature', (url) => url.searchParams.delete('signature')],
+    ['a later expiry', (url) => url.searchParams.set(store.expires, '99999999999')],
+    ['a signature of another address', (url, other) => url.searchParams.set(store.signature, signatureOf(other))],
+    ['an altered signature', (url) => url.searchParams.set(store.signature, signatureOf(url).replace(/^./, flip))],
+    ['no signature', (url) => url.searchParams.delete(store.signature)],
     ['a doubled parameter', (url) => url.searchParams.append('partNumber', '1')],
     ['one parameter more', (url) => url.searchParams.append('x', '1')],
   ]
-  const signatureOf = (url: URL) => url.searchParams.get('signature') ?? ''
-  const flip = (letter: string) => (letter === 'A' ? 'B' : 'A')
+  const signatureOf = (url: URL) => url.searchParams.get(store.signature) ?? ''
+  const flip = (letter: string) => (letter === 'a' ? 'b' : 'a')
   for (const [name, change] of alterations) {
-    test(`an address with ${name} is refused`, async () => {
+    const options = name === 'a doubled parameter' ? embeddedOnly('harmless, and Ceph takes it') : {}
+    test(`an address with ${name} is refused`, options, async () => {
       const [plan, other] = [await init(), await init()]
       const [url = '', otherUrl = ''] = [plan.parts[0]?.url, other.parts[0]?.url]
       const answer = await send(
         altered(url, (copy) => change(copy, new URL(otherUrl))),
         photo,
       )
-      assert.deepEqual([answer.status, answer.code], [403, 'bad_signature'])
+      refused(answer, 403, 'bad_signature')
       assert.deepEqual([await held(plan), await held(other)], [[], []])
     })
   }
 
   for (const [name, path] of [
     ['another key', (url: URL, other: URL) => [url.pathname, other.pathname]],
-    ['another bucket', () => [/^\/store\/[^/]+/, '/store/processed']],
+    ['another bucket', () => [store.bucket, store.other]],
     ['a way out', () => [/[^/]+$/, '..%2f..%2fkeys']],
   ] as [string, (url: URL, other: URL) => [string | RegExp, string]][]) {
     test(`an address with ${name} is refused`, async () => {
@@ -132,7 +147,7 @@ describe('abuse', () => {
       const [url, otherUrl] = [new URL(plan.parts[0]?.url ?? ''), new URL(other.parts[0]?.url ?? '')]
       url.pathname = url.pathname.replace(...path(url, otherUrl))
       const answer = await send(url, photo)
-      assert.deepEqual([answer.status, answer.code], [403, 'bad_signature'])
+      refused(answer, 403, 'bad_signature')
     })
   }
 
@@ -143,7 +158,7 @@ describe('abuse', () => {
     test(`a part with ${name} bytes than signed is refused`, async () => {
       const plan = await init()
       const answer = await send(plan.parts[0]?.url ?? '', new Uint8Array(photo.length + change))
-      assert.deepEqual([answer.status, answer.code], [422, 'size_mismatch'])
+      refused(answer, 422, 'size_mismatch')
       assert.deepEqual(await held(plan), [])
     })
   }
@@ -166,7 +181,7 @@ describe('abuse', () => {
     const { plan, url, parts } = await sent()
     const { json: media } = await complete(plan, parts)
     const other = photo.map((byte) => byte ^ 1)
-    assert.deepEqual(await send(url, other), { status: 404, code: 'not_found', etag: '' })
+    refused(await send(url, other), 404, 'not_found')
     assert.equal((await ask('GET', `/${plan.media_id}`)).json.etag, media.etag)
     assert.equal((await complete(plan, parts)).json.etag, media.etag)
   })
@@ -363,12 +378,10 @@ describe('abuse', () => {
       assert.equal((await send(url, photo)).status, 200)
       let late = await send(url, photo)
       for (; late.status === 200; late = await send(url, photo)) await sleep(100)
-      assert.deepEqual([late.status, late.code], [403, 'bad_signature'])
+      refused(late, 403, 'bad_signature')
       const path = `/api/media/upload/${plan.media_id}`
       while ((await judge.ask('GET', path)).status !== 404) await sleep(100)
-      const objects = join(own, 'objects')
-      const left = async () =>
-        (await readdir(objects, { recursive: true })).filter((name) => /[0-9a-f]{32}|-/.test(name))
+      const left = async () => (await objectsOf(own)).filter((name) => /[0-9a-f]{32}|-/.test(name))
       while ((await left()).length > 0) await sleep(100)
     } finally {
       await short.stop()

@@ -79,7 +79,9 @@ describe('companion', () => {
     for (const given of [etag, etag.replaceAll('"', '')]) {
       const done = await complete(id, given)
       const location = `${target.url}/api/media/${id}`
-      assert.deepEqual(done.json, { location, bucket: 'temp-bucket', key: id })
+      const { bucket, ...rest } = done.json
+      assert.match(bucket, /temp/)
+      assert.deepEqual(rest, { location, key: id })
     }
     // As Uppy goes on when the answer to `complete` was lost: it lists, sends nothing, and completes with what was listed.
     const again = (await ask('GET', at(id))).json.map((part: { ETag: string }) => part.ETag)

@@ -9,6 +9,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
+import { embeddedOnly } from '../engines.ts'
 import { formOf, makeSample } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 
@@ -119,26 +120,38 @@ describe('processes', () => {
     }
   })
 
-  test('told to stop in the midst of an upload, it waits a while, cuts it, and leaves nothing of it', async () => {
-    const folder = await mkdtemp(join(tmpdir(), 'stopped-'))
-    const target = await startTarget({ dataDir: folder })
-    const headers = { 'content-type': 'multipart/form-data; boundary=b', 'content-length': 1_000_000 }
-    const asked = request(`${target.url}/api/media/upload`, { method: 'POST', headers }).on('error', () => {})
-    asked.write('--b\r\ncontent-disposition: form-data; name="file"; filename="a.gif"\r\n\r\nGIF89a')
-    const staging = join(folder, 'objects', '.staging')
-    while ((await readdir(staging)).length === 0) await sleep(20)
-    assert.equal(await target.stop(), 0)
-    assert.deepEqual(await readdir(staging), [])
-    await rm(folder, { recursive: true, force: true })
-  })
+  test(
+    'told to stop in the midst of an upload, it waits a while, cuts it, and leaves nothing of it',
+    embeddedOnly('looks into the store’s own folder of what is under way'),
+    async () => {
+      const folder = await mkdtemp(join(tmpdir(), 'stopped-'))
+      const target = await startTarget({ dataDir: folder })
+      const headers = { 'content-type': 'multipart/form-data; boundary=b', 'content-length': 1_000_000 }
+      const asked = request(`${target.url}/api/media/upload`, { method: 'POST', headers }).on('error', () => {})
+      asked.write('--b\r\ncontent-disposition: form-data; name="file"; filename="a.gif"\r\n\r\nGIF89a')
+      const staging = join(folder, 'objects', '.staging')
+      while ((await readdir(staging)).length === 0) await sleep(20)
+      assert.equal(await target.stop(), 0)
+      assert.deepEqual(await readdir(staging), [])
+      await rm(folder, { recursive: true, force: true })
+    },
+  )
 
-  test('a second service on the folder is refused, and told which folder', async () => {
-    await assert.rejects(startTarget({ dataDir }), (error: Error) => error.message.includes(dataDir))
-  })
+  test(
+    'a second service on the folder is refused, and told which folder',
+    embeddedOnly('several share theirs'),
+    async () => {
+      await assert.rejects(startTarget({ dataDir }), (error: Error) => error.message.includes(dataDir))
+    },
+  )
 
-  test('a worker of its own is refused on embedded engines, and told what to set', async () => {
-    await assert.rejects(startTarget({ role: 'worker' }), /METADATA_DRIVER, QUEUE_DRIVER, OBJECTS_DRIVER/)
-  })
+  test(
+    'a worker of its own is refused on embedded engines, and told what to set',
+    embeddedOnly('there it is taken'),
+    async () => {
+      await assert.rejects(startTarget({ role: 'worker' }), /METADATA_DRIVER, QUEUE_DRIVER, OBJECTS_DRIVER/)
+    },
+  )
 
   test('setup says that embedded engines need none', async () => {
     const { stdout } = await setUp({})
@@ -158,12 +171,12 @@ describe('processes', () => {
 
   test('an API on shared engines is refused without the keys that others need too, and told how to make them', async () => {
     const env = { METADATA_DRIVER: 'dynamodb' }
-    await assert.rejects(startTarget({ role: 'serve', env }), (error: Error) => {
+    await assert.rejects(startTarget({ role: 'serve', env, embedded: true }), (error: Error) => {
       assert.match(error.message, /AUTH_UPLOAD_KEY_FILE is not set; to make one: openssl rand/)
       assert.match(error.message, /CDN_PRIVATE_KEY_FILE is not set; to make one: openssl genpkey/)
       return true
     })
-    const edge = startTarget({ role: 'edge', env: { OBJECTS_DRIVER: 's3' } })
+    const edge = startTarget({ role: 'edge', env: { OBJECTS_DRIVER: 's3' }, embedded: true })
     await assert.rejects(edge, /CDN_PUBLIC_KEY_FILES is not set; to make one of the API's key: openssl pkey/)
   })
 

@@ -43,7 +43,10 @@ describe('settings', () => {
         [{ DATA_DIR: file }, /DATA_DIR is .*no folder/],
         [{ TLS_CERT_FILE: file, TLS_KEY_FILE: file }, /TLS_CERT_FILE .* and TLS_KEY_FILE .* PEM/],
         [{ TRUST_PROXY: '10.0.0.0/99' }, /TRUST_PROXY takes/],
-        [{ OBJECTS_TEMP_BUCKET: 'processed-bucket' }, /OBJECTS_TEMP_BUCKET and OBJECTS_PROCESSED_BUCKET are both/],
+        [
+          { OBJECTS_TEMP_BUCKET: 'same', OBJECTS_PROCESSED_BUCKET: 'same' },
+          /OBJECTS_TEMP_BUCKET and OBJECTS_PROCESSED_BUCKET are both/,
+        ],
       ]
       for (const [env, said] of cases) {
         await assert.rejects(startTarget({ env }), (error: Error) => {
