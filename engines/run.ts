@@ -13,6 +13,8 @@ import { startSqs } from './sqs.ts'
 
 const root = join(import.meta.dirname, '..')
 const limitMs = 300_000
+/** Most of them wait most of the time. */
+const atOnce = 2
 
 interface Suite {
   name: string
@@ -151,7 +153,11 @@ async function main(wanted: string[]): Promise<void> {
     const all = suitesOn(environmentOf(engines))
     const suites = all.filter(({ name }) => wanted.length === 0 || wanted.some((part) => name.includes(part)))
     const outcomes: Outcome[] = []
-    for (const suite of suites) outcomes.push(await run(suite))
+    const next = suites.entries()
+    const lanes = Array.from({ length: atOnce }, async () => {
+      for (const [at, suite] of next) outcomes[at] = await run(suite)
+    })
+    await Promise.all(lanes)
     if (report(suites, outcomes) > 0 || suites.length === 0) process.exitCode = 1
   } finally {
     await Promise.all(engines.map((engine) => engine.stop()))
