@@ -171,7 +171,8 @@ function orAbsent<T>(value: T): (error: unknown) => T {
 const daySeconds = 86_400
 const ruleName = 'media-service-'
 
-function lifecycleOf({ tempDays, expirySeconds }: S3SetUp): LifecycleRule[] {
+/** The rules of the temporary bucket; whoever makes it by other means gives it these. */
+export function lifecycleOf({ tempDays, expirySeconds }: Pick<S3SetUp, 'tempDays' | 'expirySeconds'>): LifecycleRule[] {
   const uploadDays = Math.ceil(expirySeconds / daySeconds) + 1
   const rule = (name: string, rest: Omit<LifecycleRule, 'ID' | 'Status'>): LifecycleRule => ({
     ...{ ID: `${ruleName}${name}`, Status: 'Enabled' },
@@ -214,20 +215,25 @@ function sameSet(a: readonly string[], b: readonly string[]): boolean {
   return a.toSorted().join('\n') === b.toSorted().join('\n')
 }
 
-async function setCors({ name: Bucket, ask }: Bucket, origins: readonly string[]): Promise<string> {
-  const what = `bucket ${Bucket}: CORS`
-  if (origins.length === 0) return `${what} is left alone: CORS_ORIGINS names no page that would send parts`
-  const { CORSRules = [] } = await ask('GetBucketCORS', (client, abort) =>
-    client.send(new GetBucketCorsCommand({ Bucket }), abort),
-  ).catch(orAbsent<{ CORSRules?: CORSRule[] }>({}))
-  const wanted = {
+/** Pages of these origins may send parts straight to the bucket. */
+export function partsRule(origins: readonly string[]) {
+  return {
     ID: `${ruleName}parts`,
     AllowedOrigins: [...origins],
     AllowedMethods: ['PUT'],
     AllowedHeaders: ['*'],
     ExposeHeaders: ['ETag'],
     MaxAgeSeconds: 3600,
-  }
+  } satisfies CORSRule
+}
+
+async function setCors({ name: Bucket, ask }: Bucket, origins: readonly string[]): Promise<string> {
+  const what = `bucket ${Bucket}: CORS`
+  if (origins.length === 0) return `${what} is left alone: CORS_ORIGINS names no page that would send parts`
+  const { CORSRules = [] } = await ask('GetBucketCORS', (client, abort) =>
+    client.send(new GetBucketCorsCommand({ Bucket }), abort),
+  ).catch(orAbsent<{ CORSRules?: CORSRule[] }>({}))
+  const wanted = partsRule(origins)
   const text = ({ AllowedOrigins = [], AllowedMethods = [], ExposeHeaders = [] }: CORSRule) =>
     [AllowedOrigins, AllowedMethods, ExposeHeaders].map((list) => list.toSorted().join()).join('|')
   const ours = CORSRules.filter(({ ID }) => ID === wanted.ID)

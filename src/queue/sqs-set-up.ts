@@ -14,18 +14,25 @@ const visibility = 6 * 900
 const mostDeliveries = 50
 const fortnight = 14 * 86_400
 
+/** Of all three queues. */
+export const commonAttributes = {
+  ReceiveMessageWaitTimeSeconds: '20',
+  MessageRetentionPeriod: String(fortnight),
+}
+
+/** Of the two lanes. */
+export function laneAttributes(deadLetterTargetArn: string) {
+  const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: mostDeliveries })
+  return { ...commonAttributes, VisibilityTimeout: String(visibility), RedrivePolicy }
+}
+
 /** Makes the three queues, or sets what is different about them. Resolves with a line on each. */
 export async function setUpSqs(address: SqsAddress): Promise<string[]> {
   const client = makeSqsClient(address)
   try {
-    const common = { ReceiveMessageWaitTimeSeconds: '20', MessageRetentionPeriod: String(fortnight) }
-    const lines = await setUpQueue(client, address.deadUrl, common)
-    const deadLetterTargetArn = await arnOf(client, address.deadUrl)
-    const RedrivePolicy = JSON.stringify({ deadLetterTargetArn, maxReceiveCount: mostDeliveries })
-    for (const lane of lanes) {
-      const wanted = { ...common, VisibilityTimeout: String(visibility), RedrivePolicy }
-      lines.push(...(await setUpQueue(client, address.urls[lane], wanted)))
-    }
+    const lines = await setUpQueue(client, address.deadUrl, commonAttributes)
+    const wanted = laneAttributes(await arnOf(client, address.deadUrl))
+    for (const lane of lanes) lines.push(...(await setUpQueue(client, address.urls[lane], wanted)))
     return lines
   } finally {
     client.destroy()
