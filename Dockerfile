@@ -11,7 +11,7 @@ FROM debian:bookworm-slim
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends ca-certificates ffmpeg bubblewrap \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --no-create-home media \
+ && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin media \
  && mkdir /data && chown media /data
 COPY --from=packages /usr/local/bin/node /usr/local/bin/node
 WORKDIR /app

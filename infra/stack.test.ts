@@ -153,6 +153,8 @@ describe('the worker function', () => {
     assert.equal(Properties.EphemeralStorage.Size, 10_240)
     assert.equal(Properties.ReservedConcurrentExecutions, 20)
     assert.equal(Properties.Environment.Variables.SANDBOX, 'weak')
+    // The image's own is elsewhere, where Lambda lets nobody write.
+    assert.match(Properties.Environment.Variables.DATA_DIR, /^\/tmp\//)
   })
 
   test('what it starts with is there', () => {

@@ -41,7 +41,8 @@ export class WorkFunction extends Construct {
       memorySize: lambdaMemoryMiB,
       ephemeralStorageSize: Size.gibibytes(10),
       reservedConcurrentExecutions: lambdaConcurrency,
-      environment: { ...env, SANDBOX: 'weak' },
+      // The only folder there that can be written.
+      environment: { ...env, DATA_DIR: '/tmp/media-service', SANDBOX: 'weak' },
     })
     this.function.addEventSource(
       new SqsEventSource(queue.tasks, {
