@@ -14,7 +14,8 @@ import { startKafka } from '../engines/kafka.ts'
 
 /**
  * What workers beside each other get done on Kafka, DynamoDB and S3: `node bench/workers.ts [MEDIA] [WORKERS…]`, 60 media
- * by one worker and then by two when not given. All media are uploaded before the first worker starts; its start counts.
+ * by one worker and then by two when not given. Each worker does one job at a time on one core, in turn, so that a
+ * worker more is a core more. All media are uploaded before the first worker starts; its start counts.
  */
 const run = promisify(execFile)
 const main = join(import.meta.dirname, '../src/main.ts')
@@ -63,8 +64,11 @@ async function timeOf({ workers, media, files, folder, env }: Run): Promise<numb
     const ids: string[] = []
     for (let at = 0; at < media; at++) ids.push(await upload(api.url, files[at % files.length] as File))
     const started = performance.now()
-    const worker = { role: 'worker', dataDir, env: { ...settings, WORKER_PORT: '0' } }
+    const worker = { role: 'worker', dataDir, env: { ...settings, WORKER_PORT: '0', WORKER_CONCURRENCY: '1' } }
     targets.push(...(await Promise.all(Array.from({ length: workers }, () => startTarget(worker)))))
+    const cores = availableParallelism()
+    for (const [n, { pid }] of targets.slice(1).entries())
+      await run('taskset', ['-acp', String(n % cores), String(pid)])
     await untilProcessed(api.url, ids)
     return (performance.now() - started) / 1000
   } finally {

@@ -9,13 +9,12 @@ import { startCeph } from '../../engines/ceph.ts'
 import { startDynamodb } from '../../engines/dynamodb.ts'
 import { type Engine, engineFor } from '../../engines/engine.ts'
 import { type KafkaEngine, startKafka } from '../../engines/kafka.ts'
-import { systemChance, systemClock } from '../../src/media/clock.ts'
-import { silentLog } from '../../src/media/log.ts'
 import { parseSettings } from '../../src/media/setting.ts'
-import { openKafkaQueue } from '../../src/queue/kafka.ts'
 import { kafkaAddressOf } from '../../src/queue/kafka-client.ts'
 import { queueSettings } from '../../src/queue/settings.ts'
+import { type Published, readTopic } from '../faults/topic.ts'
 import type { Target } from '../target.ts'
+import { assertWhole } from '../whole.ts'
 
 /**
  * One API and three workers on Kafka, DynamoDB and S3; two workers are killed on the way, and the broker once.
@@ -93,7 +92,7 @@ describe(`${count} media on three workers`, () => {
     const uploaded = Date.now()
     await allProcessed(sent)
     const seconds = (Date.now() - started) / 1_000
-    await checkTimelines(sent)
+    for (const id of sent) await assertWhole(api.url, id)
     const published = await eventsOf(sent)
     t.diagnostic(
       `${count} media in ${seconds.toFixed(0)} s, the last ${((Date.now() - uploaded) / 1_000).toFixed(0)} s after all were sent; ${published} events published`,
@@ -156,39 +155,19 @@ describe(`${count} media on three workers`, () => {
     }
   }
 
-  /** One result and one set of outputs each. */
-  async function checkTimelines(sent: readonly string[]): Promise<void> {
-    for (const id of sent) {
-      const record = (await (await fetch(`${api.url}/api/media/${id}`)).json()) as { attempts: number }
-      assert.ok(record.attempts >= 1)
-    }
-  }
-
-  /** On the topic for other systems: each once, and all of them. */
+  /** On the topic for other systems: each once, with one upload and one end of each media. */
   async function eventsOf(sent: readonly string[]): Promise<number> {
     const env = { ...kafka.env, ...(await engineSettings(folder, { program: [], env: {} })) }
-    const address = await kafkaAddressOf(parseSettings(queueSettings, env))
-    const queue = await openKafkaQueue(address, { clock: systemClock, chance: systemChance, log: silentLog })
-    try {
-      const until = Date.now() + 60_000
-      for (;;) {
-        const ids: string[] = []
-        for await (const id of queue.events.since('[]')) ids.push(id)
-        assert.equal(new Set(ids).size, ids.length, 'an event is there twice')
-        const last = new Map<string, number>()
-        for (const id of ids) {
-          const [media, seq] = id.split('.') as [string, string]
-          last.set(media, Math.max(last.get(media) ?? 0, Number(seq)))
-        }
-        // uploaded, processing, processed: and playable for those that can be played before.
-        const whole = sent.every((id) => (last.get(id) ?? 0) >= 3)
-        if (whole && ids.length === [...last.values()].reduce((sum, seq) => sum + seq, 0)) return ids.length
-        assert.ok(Date.now() < until, `${ids.length} events of ${last.size} media`)
-        await sleep(1_000)
-      }
-    } finally {
-      await queue.close()
+    const { client, topics } = await kafkaAddressOf(parseSettings(queueSettings, env))
+    const enough = (events: Published[]) =>
+      events.filter(({ type }) => type === 'media.processed').length >= sent.length
+    const events = await readTopic(client, { topic: topics.events, enough, limitMs: 60_000 })
+    assert.equal(new Set(events.map((one) => one.event_id)).size, events.length, 'an event is there twice')
+    for (const type of ['media.uploaded', 'media.processed']) {
+      const found = events.filter((one) => one.type === type).map((one) => one.media_id)
+      assert.deepEqual(found.toSorted(), sent.toSorted(), type)
     }
+    return events.length
   }
 })
 
