@@ -5,8 +5,8 @@ import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../media/clock.ts'
 import { type ErrorCode, MediaError } from '../../media/errors.ts'
-import { type Confined, type Sandbox, toolEnvironment } from './sandbox.ts'
-import { openUsage } from './usage.ts'
+import { type Confined, type Sandbox, threadLimit, toolEnvironment } from './sandbox.ts'
+import { familyOf, openUsage } from './usage.ts'
 
 /** Runs programs confined; the only place of the service that starts any on a media's behalf. */
 export interface Runner {
@@ -49,7 +49,6 @@ const outputLimit = 4 * 1024 ** 2
 const lineLimit = 2_000
 const linesKept = 20
 const processLimit = 16
-const threadLimit = 512
 
 export function openRunner({ sandbox, clock }: { sandbox: Sandbox; clock: Clock }): Runner {
   const start = (command: Command) => startTool({ sandbox, clock, command })
@@ -86,6 +85,8 @@ function startTool({ sandbox, clock, command }: { sandbox: Sandbox; clock: Clock
   const stderr = collectLines(child.stderr, command.onLine)
   const stdout = collectOutput(child.stdout, command.onOutput, killFor)
   child.stdin.on('error', () => {}) // it may end without having read its input
+  // What it leaves behind holds the pipes open, and has nothing left to do.
+  child.once('exit', () => killGroup(child))
 
   const ended = new Promise<{ code: number | null; signal: string | null }>((resolve, reject) => {
     child.on('error', reject)
@@ -147,12 +148,22 @@ async function watch({ child, clock, command, memory, killFor, signal }: Watched
   }
 }
 
+/** A sandbox of namespaces ends with its first process; elsewhere who left the group is still of the family. */
 function killGroup(child: ChildProcess): void {
   if (child.pid === undefined) return
+  const alive = child.exitCode === null && child.signalCode === null
+  const strays = alive && process.platform === 'linux' ? familyOf(child.pid) : []
   try {
     process.kill(-child.pid, 'SIGKILL')
   } catch {
     child.kill('SIGKILL') // the group is gone, or this system has none
+  }
+  for (const pid of strays) {
+    try {
+      process.kill(pid, 'SIGKILL')
+    } catch {
+      // It has ended.
+    }
   }
 }
 

@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { constants, existsSync } from 'node:fs'
 import { access, mkdtemp, realpath, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
+import { release, tmpdir } from 'node:os'
 import { delimiter, dirname, isAbsolute, join } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
 
@@ -43,6 +43,10 @@ export interface Sandbox {
 
 const addressLimit = 4 * 1024 ** 3
 const temporaryLimit = 64 * 1024 ** 2
+/** Threads that a tool and all that it starts may have at once. */
+export const threadLimit = 512
+/** Since Linux 5.14 a namespace of users counts its own threads; before, all that the service's user runs. Root is never held to it. */
+const countsApart = isAtLeast(release(), [5, 14])
 
 /**
  * Decides, by really running a program in it, which sandbox works on this machine.
@@ -81,6 +85,11 @@ export async function findProgram(name: string, path = process.env.PATH ?? ''): 
     if (usable) return await realpath(place)
   }
   return null
+}
+
+function isAtLeast(version: string, [major, minor]: [number, number]): boolean {
+  const [first = 0, second = 0] = version.split('.').map(Number)
+  return first > major || (first === major && second >= minor)
 }
 
 type Programs = Record<'bwrap' | 'prlimit' | 'setpriv' | 'nice', string | null>
@@ -128,7 +137,7 @@ function wrapStrong({ bwrap, prlimit, nice }: Programs, confined: Confined): { f
     // What is left to write to is the folder and 64 MiB of /tmp: memory of a tmpfs is nobody's resident memory.
     ...['--remount-ro', '/dev', '--remount-ro', '/'],
   ]
-  const limited = [...prlimitArgs(limits), program, ...args]
+  const limited = [...(countsApart ? [`--nproc=${threadLimit}`] : []), ...prlimitArgs(limits), program, ...args]
   return {
     file: nice ?? 'nice',
     args: ['-n', String(limits.niceness), bwrap ?? 'bwrap', ...box, prlimit ?? 'prlimit', ...limited],
