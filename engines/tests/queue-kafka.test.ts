@@ -3,7 +3,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, it } from 'node:test'
 import { setTimeout as pause } from 'node:timers/promises'
-import { Producer, stringSerializers } from '@platformatic/kafka'
+import { Consumer, Producer, stringSerializers } from '@platformatic/kafka'
 import { systemChance, systemClock } from '../../src/media/clock.ts'
 import { silentLog } from '../../src/media/log.ts'
 import type { MediaEvent } from '../../src/media/record.ts'
@@ -11,7 +11,7 @@ import { parseSettings } from '../../src/media/setting.ts'
 import { describeQueue } from '../../src/queue/conformance.ts'
 import { eventually, nextOf, receiveAll, someJobs } from '../../src/queue/conformance-kit.ts'
 import { openKafkaQueue } from '../../src/queue/kafka.ts'
-import { kafkaAddressOf } from '../../src/queue/kafka-client.ts'
+import { type KafkaAddress, kafkaAddressOf } from '../../src/queue/kafka-client.ts'
 import { setUpQueue } from '../../src/queue/set-up.ts'
 import { queueSettings } from '../../src/queue/settings.ts'
 import { type Engine, engineFor } from '../engine.ts'
@@ -137,6 +137,12 @@ describe('queue: kafka, beyond the port', () => {
     for (const job_id of sent) await queue.send('tasks', { job_id })
     assert.deepEqual(await receiveAll(queue, 'tasks', sent), sent.toSorted())
     await eventually(async () => assert.equal((await queue.depth()).tasks, 0))
+    await queue.deadLetters.bury({ job_id: 'a.process' }, 'gave_up after 3 attempts')
+    const buried = await readLetters(address, 2)
+    assert.deepEqual(buried.toSorted(), [
+      'no wake-up: not a wake-up; came on the lane tasks',
+      '{"job_id":"a.process"}: gave_up after 3 attempts',
+    ])
     await close()
   })
 
@@ -161,3 +167,24 @@ describe('queue: kafka, beyond the port', () => {
     await close()
   })
 })
+
+/** What lies among the dead letters, each with its reason. */
+async function readLetters({ client, topics }: KafkaAddress, count: number): Promise<string[]> {
+  const text = (data?: Buffer) => data?.toString() ?? ''
+  const consumer = new Consumer({
+    ...client,
+    groupId: `letters-${some()}`,
+    deserializers: { key: text, value: text, headerKey: text, headerValue: text },
+  })
+  const letters: string[] = []
+  try {
+    const stream = await consumer.consume({ topics: [topics['dead-letters']], mode: 'earliest' })
+    for await (const { value, headers } of stream) {
+      letters.push(`${value}: ${headers.get('reason')}`)
+      if (letters.length === count) break
+    }
+    return letters
+  } finally {
+    await consumer.close(true)
+  }
+}

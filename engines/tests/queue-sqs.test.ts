@@ -116,6 +116,19 @@ describe('queue: sqs, beyond the port', () => {
     await close()
   })
 
+  it('puts a job that nobody tries again among the dead letters, with the reason', async () => {
+    const { queue, address, client, close } = await open()
+    await queue.deadLetters.bury({ job_id: 'a.process' }, 'gave_up after 3 attempts')
+    await eventually(async () => {
+      const waits = { WaitTimeSeconds: 1, MessageAttributeNames: ['All'] }
+      const { Messages = [] } = await client.send(new ReceiveMessageCommand({ QueueUrl: address.deadUrl, ...waits }))
+      const [{ Body, MessageAttributes } = {}] = Messages
+      assert.equal(Body, '{"job_id":"a.process"}')
+      assert.equal(MessageAttributes?.Reason?.StringValue, 'gave_up after 3 attempts')
+    })
+    await close()
+  })
+
   it('says within its limit that nobody answers', async () => {
     const { address, close } = await open()
     const queue = openSqsQueue({ ...address, endpoint: 'http://127.0.0.1:9' }, { clock: systemClock, log: silentLog })

@@ -6,7 +6,7 @@ import type { Log } from '../media/log.ts'
 import { callKafka, isRefused, type KafkaAddress, refused } from './kafka-client.ts'
 import { openEventTopic } from './kafka-events.ts'
 import { type LaneMember, openLaneMember } from './kafka-lane.ts'
-import type { Delivery, EventTopic, Queue } from './port.ts'
+import type { DeadLetters, Delivery, EventTopic, Queue } from './port.ts'
 import { readWakeUp, writeWakeUp } from './wake-up.ts'
 
 export interface KafkaOptions {
@@ -27,7 +27,7 @@ const sendLimit = 8_000
 type Taken = Message<string, string, string, string>
 
 /**
- * Wake-ups on two topics of Kafka, events on a third, what cannot be a wake-up on a fourth.
+ * Wake-ups on two topics of Kafka, events on a third; on a fourth what cannot be a wake-up, and jobs nobody tries again.
  *
  * A wake-up is sent to any partition: what a busy worker has not taken within five seconds the sweeper sends again, to
  * another. Its
@@ -41,7 +41,7 @@ type Taken = Message<string, string, string, string>
 export async function openKafkaQueue(
   address: KafkaAddress,
   options: KafkaOptions,
-): Promise<Queue & { events: EventTopic }> {
+): Promise<Queue & { events: EventTopic; deadLetters: DeadLetters }> {
   const { clock, log, visibility = usualVisibility, sessionMs = usualSession } = options
   const producer = new Producer({ ...address.client, acks: -1, serializers: stringSerializers })
   const admin = new Admin(address.client)
@@ -178,6 +178,10 @@ export async function openKafkaQueue(
 
   return {
     events: events.topic,
+    deadLetters: {
+      bury: async (wakeUp, reason) =>
+        await produce('burying', address.topics['dead-letters'], writeWakeUp(wakeUp), { reason }),
+    },
     send: async (lane, wakeUp) => await produce('sending a wake-up', address.topics[lane], writeWakeUp(wakeUp)),
     receive,
     depth: async () => {

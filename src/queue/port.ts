@@ -48,6 +48,16 @@ export function hasEventTopic<Q extends Queue>(queue: Q): queue is Q & { events:
   return 'events' in queue
 }
 
+/** An ability: a place where operators and their alarms find jobs that nobody tries again. */
+export interface DeadLetters {
+  /** @param reason of one line, for whoever finds it */
+  bury(wakeUp: WakeUp, reason: string): Promise<void>
+}
+
+export function hasDeadLetters<Q extends Queue>(queue: Q): queue is Q & { deadLetters: DeadLetters } {
+  return 'deadLetters' in queue
+}
+
 /** Sends a committed job's wake-up. The commit is what counts: one that could not be sent is sent by the sweeper. */
 export async function wake(queue: Queue, { job_id, lane }: Pick<Job, 'job_id' | 'lane'>, log: Log): Promise<void> {
   await queue.send(lane, { job_id }).catch((error) => log.warn({ job_id, error }, 'wake-up not sent; the sweeper will'))

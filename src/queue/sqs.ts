@@ -11,7 +11,7 @@ import type { Clock } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { type Lane, lanes } from '../media/jobs.ts'
 import type { Log } from '../media/log.ts'
-import type { Delivery, Queue } from './port.ts'
+import type { DeadLetters, Delivery, Queue } from './port.ts'
 import { callSqs, makeSqsClient, type SqsAddress } from './sqs-client.ts'
 import { openPoller, type Poller } from './sqs-poll.ts'
 import { readWakeUp, writeWakeUp } from './wake-up.ts'
@@ -29,14 +29,14 @@ const usualVisibility = 30
 const longestPoll = 20
 
 /**
- * Wake-ups on two standard queues of SQS, a third takes what cannot be one: for workers in many processes, and Lambda.
+ * Wake-ups on two standard queues of SQS, a third takes what cannot be one and jobs nobody tries again: for workers in many processes, and Lambda.
  *
  * For operators: it needs sqs:SendMessage, ReceiveMessage, DeleteMessage, ChangeMessageVisibility and
  * GetQueueAttributes on the three queues, and whoever sets up also CreateQueue, GetQueueUrl and SetQueueAttributes. A process with nothing to
  * do asks three times a minute a lane; a job costs three requests. No order is promised, and a wake-up may come twice. A process that is killed
  * leaves what it held to others after 30 seconds. `depth` is SQS' approximation and lags by up to a minute.
  */
-export function openSqsQueue(address: SqsAddress, options: SqsOptions): Queue {
+export function openSqsQueue(address: SqsAddress, options: SqsOptions): Queue & { deadLetters: DeadLetters } {
   const client = makeSqsClient(address)
   const closing = new AbortController()
   const held = { ...options, client, address, closing: closing.signal }
@@ -69,6 +69,7 @@ export function openSqsQueue(address: SqsAddress, options: SqsOptions): Queue {
       await callSqs('sending a wake-up', (abortSignal) => client.send(request, { abortSignal }))
     },
     receive,
+    deadLetters: { bury: async (wakeUp, reason) => await bury({ client, address }, writeWakeUp(wakeUp), reason) },
     depth: async () => {
       const counts = await Promise.all(lanes.map(async (lane) => [lane, await depthOf(lane)] as const))
       return Object.fromEntries(counts) as Record<Lane, number>
@@ -113,16 +114,14 @@ function laneOf(lane: Lane, { client, address, closing, clock, log, visibility =
     for (const message of Messages) {
       if (readWakeUp(message.Body ?? '')) good.push(message)
       // One that could not be put aside comes again, and in the end SQS moves it itself.
-      else await bury(message).catch((error) => log.warn({ lane, error }, 'a message that is no wake-up stays'))
+      else await putAside(message).catch((error) => log.warn({ lane, error }, 'a message that is no wake-up stays'))
     }
     return good
   }
 
-  async function bury({ Body = '', MessageId, ReceiptHandle }: Message): Promise<void> {
+  async function putAside({ Body = '', MessageId, ReceiptHandle }: Message): Promise<void> {
     log.error({ lane, message: MessageId }, 'a message that is no wake-up goes to the dead letters')
-    const Reason = { DataType: 'String', StringValue: `not a wake-up; came on the lane ${lane}` }
-    const letter = { QueueUrl: address.deadUrl, MessageBody: Body, MessageAttributes: { Reason } }
-    await callSqs('burying', (abortSignal) => client.send(new SendMessageCommand(letter), { abortSignal }))
+    await bury({ client, address }, Body, `not a wake-up; came on the lane ${lane}`)
     await remove(ReceiptHandle)
   }
 
@@ -177,6 +176,12 @@ function laneOf(lane: Lane, { client, address, closing, clock, log, visibility =
   }
 
   return { poller: openPoller({ poll, giveBack: ({ ReceiptHandle }) => hide(ReceiptHandle, 0) }), deliver }
+}
+
+async function bury({ client, address }: Pick<Held, 'client' | 'address'>, MessageBody: string, reason: string) {
+  const Reason = { DataType: 'String', StringValue: reason }
+  const letter = { QueueUrl: address.deadUrl, MessageBody, MessageAttributes: { Reason } }
+  await callSqs('burying', (abortSignal) => client.send(new SendMessageCommand(letter), { abortSignal }))
 }
 
 async function countMessages(client: SQSClient, QueueUrl: string): Promise<number> {

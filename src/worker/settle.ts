@@ -1,12 +1,12 @@
 import { type Chance, type Clock, isoTime } from '../media/clock.ts'
-import { codeOf, MediaError } from '../media/errors.ts'
+import { codeOf, type ErrorCode, MediaError } from '../media/errors.ts'
 import { type Job, type Lane, requeued } from '../media/jobs.ts'
 import { outputPrefix } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import { advance } from '../media/states.ts'
 import type { Metadata } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
-import { type Queue, wake } from '../queue/port.ts'
+import { hasDeadLetters, type Queue, wake } from '../queue/port.ts'
 import type { Claim } from './claim.ts'
 import { outcomes, pauseAfter } from './outcomes.ts'
 import { type Ending, tidyLater } from './perform.ts'
@@ -82,10 +82,23 @@ export async function settleFailure(
   const ending = code === 'interrupted' ? handBack(claim, doing) : retryOrPark(claim, error, doing)
   const settled = await settle(claim, ending, doing)
   if (!settled) return 'lost'
-  if (code !== 'interrupted') return ending.job.state === 'parked' ? 'parked' : 'retried'
+  if (ending.job.state === 'parked') {
+    await bury(job, code, doing)
+    return 'parked'
+  }
+  if (code !== 'interrupted') return 'retried'
   log.info(about, 'job handed back')
   await wake(queue, { ...job, lane: doing.handBackLane ?? job.lane }, log)
   return 'handed_back'
+}
+
+/** Where the queue has a place for them; a file that is bad itself is its owner's matter and no dead letter. */
+async function bury({ job_id, kind, attempts }: Job, code: ErrorCode, { queue, log }: Settling): Promise<void> {
+  const isOurs = kind !== 'process' || code === 'gave_up' || outcomes[code].action === 'retry'
+  if (!isOurs || !hasDeadLetters(queue)) return
+  await queue.deadLetters
+    .bury({ job_id }, `${code} after ${attempts} attempts`)
+    .catch((error) => log.warn({ job_id, error }, 'a parked job is not among the dead letters'))
 }
 
 /** The attempt's own version only, so that nothing another worker made is touched. */

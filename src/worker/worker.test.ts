@@ -7,7 +7,7 @@ import { openInlineStore } from '../embedded/store.ts'
 import { openLibrary } from '../library/library.ts'
 import { isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { jobIdOf, newJob } from '../media/jobs.ts'
+import { jobIdOf, newJob, type WakeUp } from '../media/jobs.ts'
 import { silentLog } from '../media/log.ts'
 import { newRecord } from '../media/record.ts'
 import { openEmbeddedMetadata } from '../metadata/embedded.ts'
@@ -26,7 +26,9 @@ function openBench(process: Processor['process']) {
   const clock = openVirtualClock(Date.parse('2026-01-01T00:00:00Z'), random)
   const store = openInlineStore()
   const metadata = openEmbeddedMetadata(store)
-  const queue = openEmbeddedQueue(store, { clock })
+  const buried: string[] = []
+  const bury = async ({ job_id }: WakeUp, reason: string) => void buried.push(`${job_id}: ${reason}`)
+  const queue = { ...openEmbeddedQueue(store, { clock }), deadLetters: { bury } }
   const objects = openMemoryObjects(clock)
   const chance = { random, uuid: () => 'id', secret: (bytes: number) => Buffer.alloc(bytes) }
   const shared = { metadata, queue, objects, clock, chance, log: silentLog, processedBucket: 'processed' }
@@ -66,6 +68,7 @@ function openBench(process: Processor['process']) {
 
   return {
     ...shared,
+    buried,
     options,
     sweeping,
     library,
@@ -127,6 +130,7 @@ describe('worker', () => {
       ['failed', { code: 'tool_crashed', message: outcomes.tool_crashed.message }],
     )
     assert.equal((await bench.job()).state, 'parked')
+    assert.deepEqual(bench.buried, ['m1.process: tool_crashed after 3 attempts'])
   })
 
   test('what is wrong with the file is not tried again; a retry by its owner is', async () => {
@@ -139,6 +143,7 @@ describe('worker', () => {
     bench.startWorker()
     await bench.after(10_000)
     assert.deepEqual([(await bench.record()).status, (await bench.record()).attempts], ['failed', 1])
+    assert.deepEqual(bench.buried, [])
     good = true
     await bench.library.retry('ada', 'm1')
     await bench.after(1_000)
