@@ -50,6 +50,13 @@ describe('queue: kafka, beyond the port', () => {
     await close()
   })
 
+  it('is set up by several at once, each topic made by one', async () => {
+    const settings = parseSettings(queueSettings, { ...engine.env, QUEUE_KAFKA_TOPIC_PREFIX: `${some()}.` })
+    const lines = (await Promise.all([1, 2, 3].map(() => setUpQueue(settings)))).flat()
+    assert.equal(lines.filter((line) => / made, \d+ partitions$/.test(line)).length, 4, lines.join('\n'))
+    assert.equal(lines.filter((line) => line.endsWith('is there')).length, 8, lines.join('\n'))
+  })
+
   it('refuses to start with a wrong password, and names the settings', async () => {
     const path = join(engine.env.QUEUE_KAFKA_PASSWORD_FILE ?? '', '..', `wrong-${some()}`)
     await writeFile(path, 'wrong')

@@ -38,6 +38,7 @@ const longestPause = 10_000
 
 export function openLaneMember(given: Given): LaneMember {
   const { lane, clock, chance, log } = given
+  const instance = `${lane}-${chance.uuid()}`
   const ready: Taken[] = []
   const waiters = new Set<(message: Taken) => void>()
   const offsets = openOffsets()
@@ -76,7 +77,7 @@ export function openLaneMember(given: Given): LaneMember {
 
   /** One membership: ends when nobody asks any more, or with an error. */
   async function serve(): Promise<void> {
-    const joined = await joinGroup(given, onAssigned)
+    const joined = await joinGroup({ ...given, instance }, onAssigned)
     member = joined
     const committing = commitOften(joined)
     try {
@@ -172,6 +173,11 @@ export function openLaneMember(given: Given): LaneMember {
   }
 }
 
+interface Joining extends Given {
+  /** Of this process and lane, whichever membership it is. */
+  instance: string
+}
+
 interface Member {
   stream: MessagesStream<string, string, string, string>
   commit(offsets: ReadonlyMap<number, bigint>): Promise<void>
@@ -182,13 +188,15 @@ interface Member {
   close(): Promise<void>
 }
 
-async function joinGroup(given: Given, onAssigned: (partitions: readonly number[]) => void): Promise<Member> {
-  const { address, lane, sessionMs } = given
+async function joinGroup(given: Joining, onAssigned: (partitions: readonly number[]) => void): Promise<Member> {
+  const { address, lane, sessionMs, instance } = given
   const topic = address.topics[lane]
   const text = (data?: Buffer) => data?.toString() ?? ''
   const consumer = new Consumer<string, string, string, string>({
     ...address.client,
     groupId: address.groupOf(lane),
+    // By its name it takes its own place again after a broker was gone, instead of waiting until that has lapsed.
+    groupInstanceId: instance,
     sessionTimeout: sessionMs,
     rebalanceTimeout: 2 * sessionMs,
     heartbeatInterval: Math.floor(sessionMs / 5),
