@@ -19,7 +19,7 @@ export interface Canaries {
   abstract: string
   /** A file that holds `words`. */
   secret: string
-  /** A file that notices its reader: a named pipe, which then says `words` to him. */
+  /** A file that notices its reader, its name such as readers of playlists take: a named pipe, which then says `words` to him. */
   trap: string
   /** What must turn up nowhere. */
   words: string
@@ -32,7 +32,7 @@ export async function openCanaries(): Promise<Canaries> {
   const folder = await realpath(await mkdtemp(join(tmpdir(), 'canaries-')))
   const seen: string[] = []
   const words = `canary-${process.pid}-${folder.slice(-6)}`
-  const [secret, trap, unix] = [join(folder, 'secret.txt'), join(folder, 'trap.txt'), join(folder, 'socket')]
+  const [secret, trap, unix] = [join(folder, 'secret.ts'), join(folder, 'trap.ts'), join(folder, 'socket')]
   const abstract = `\0${words}`
   await writeFile(secret, `${words}\n`)
   await promisify(execFile)('mkfifo', [trap])

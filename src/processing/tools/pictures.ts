@@ -38,6 +38,8 @@ interface Spare {
 }
 
 const seconds = 60
+/** A drawing is a program: what it takes says nothing of how large it is. */
+const drawingSeconds = 20
 const fileBytes = 256 * 1024 ** 2
 
 /** `workRoot` is a folder of this process's own. */
@@ -94,7 +96,8 @@ export function openPictures({
       const spare = await take()
       try {
         await bring(source, join(spare.folder, 'in', 'raw'))
-        spare.running.begin(JSON.stringify(task), { signal, memory: memory * 1024 ** 2 })
+        const limits = { memory: memory * 1024 ** 2, seconds: task.isSvg ? drawingSeconds : seconds }
+        spare.running.begin(JSON.stringify(task), { signal, ...limits })
         const made = readReply(await spare.running.finished)
         for (const { file } of made.outputs) await rename(join(spare.folder, 'out', file), join(folder, file))
         return made

@@ -5,7 +5,7 @@ import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../media/clock.ts'
 import { type ErrorCode, MediaError } from '../../media/errors.ts'
-import { type Confined, type Sandbox, threadLimit, toolEnvironment } from './sandbox.ts'
+import { type Confined, type Limits, type Sandbox, threadLimit, toolEnvironment } from './sandbox.ts'
 import { familyOf, openUsage } from './usage.ts'
 
 /** Runs programs confined; the only place of the service that starts any on a media's behalf. */
@@ -37,8 +37,8 @@ export interface Finished {
 }
 
 export interface Running {
-  /** Starts the clock and the watch over memory, and hands it its work; `memory` in place of the command's limit. */
-  begin(input: string, given?: { signal?: AbortSignal; memory?: number }): void
+  /** Starts the clock and the watch over memory, and hands it its work; `memory` and `seconds` in place of the command's limits. */
+  begin(input: string, given?: { signal?: AbortSignal; memory?: number; seconds?: number }): void
   /** As `Runner.run`. */
   finished: Promise<Finished>
   kill(): void
@@ -108,11 +108,11 @@ function startTool({ sandbox, clock, command }: { sandbox: Sandbox; clock: Clock
   return {
     finished,
     kill: () => killGroup(child),
-    begin: (input, { signal, memory = command.limits.memory } = {}) => {
+    begin: (input, { signal, ...given } = {}) => {
       if (signal?.aborted) return killFor(reasonOf(signal))
       signal?.addEventListener('abort', () => killFor(reasonOf(signal)), { signal: over.signal })
       child.stdin.end(input)
-      void watch({ child, clock, command, memory, killFor, signal: over.signal })
+      void watch({ child, clock, command, limits: { ...command.limits, ...given }, killFor, signal: over.signal })
     },
   }
 }
@@ -121,15 +121,15 @@ interface Watched {
   child: ChildProcess
   clock: Clock
   command: Command
-  memory: number
+  limits: Limits
   killFor: (error: Error) => void
   signal: AbortSignal
 }
 
 /** Looks every 100 ms until the tool is over, or over its limits. */
-async function watch({ child, clock, command, memory, killFor, signal }: Watched): Promise<void> {
+async function watch({ child, clock, command, limits, killFor, signal }: Watched): Promise<void> {
   const name = basename(command.program)
-  const { seconds } = command.limits
+  const { memory, seconds } = limits
   const deadline = clock.now() + seconds * 1000
   const usage = openUsage(child.pid ?? 0)
   while (!signal.aborted && child.pid !== undefined) {
