@@ -14,7 +14,9 @@ import { openLog } from './site.ts'
 export async function setUp(config: Config, say: (line: string) => void): Promise<void> {
   const log = openLog(config.service.logLevel)
   const given = { clock: systemClock, chance: systemChance, log }
-  const { corsOrigins } = config.http
+  const { publicUrl } = config.http
+  // Pages that the service itself serves send parts straight to the store as well.
+  const corsOrigins = [...new Set([...(publicUrl ? [new URL(publicUrl).origin] : []), ...config.http.corsOrigins])]
   const { tempDays, expirySeconds } = config.uploads
   const rooms: Record<string, { driver: string; run: () => Promise<string[]> }> = {
     objects: {
