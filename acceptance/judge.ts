@@ -11,12 +11,13 @@ export interface Judge {
 }
 
 /** Which suite sees that a success comes as promised. */
-export type Suite = 'journey' | 'direct' | 'companion' | 'resumable'
+export type Suite = 'journey' | 'direct' | 'companion' | 'resumable' | 'stream'
 
 /** A promise that is nobody else's is the journey's. */
 function suiteOf(promise: string): Suite {
   if (/ \/(s3|companion)\/| \/api\/media\/upload\/token /.test(promise)) return 'companion'
   if (promise.includes(' /api/media/upload/tus')) return 'resumable'
+  if (/\/hls\/|\/storyboard\.vtt/.test(promise)) return 'stream'
   if (/ \/api\/media\/upload\/|^PUT /.test(promise)) return 'direct'
   return 'journey'
 }

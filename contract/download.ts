@@ -9,9 +9,20 @@ export const DownloadQuery = Type.Object({
     }),
   ),
   expires_in: Type.Optional(
-    Type.Integer({ minimum: 1, maximum: 604_800, description: 'Seconds that the signed address lives.' }),
+    Type.Integer({
+      minimum: 1,
+      maximum: 604_800,
+      description:
+        'Seconds that the signed address lives. Without it an hour (`CDN_URL_SECONDS`); that of `hls` and `storyboard.vtt` at least twice the duration and an hour.',
+    }),
   ),
   disposition: Type.Optional(Type.Enum(['inline', 'attachment'], { description: 'Show it, or save it to a file.' })),
+  cookies: Type.Optional(
+    Type.Enum(['true', 'false'], {
+      description:
+        'For `hls` and `storyboard.vtt`: answers the plain address of the CDN, and sets signed cookies (`CloudFront-…`) for all that lies there.',
+    }),
+  ),
 })
 export type DownloadQuery = Static<typeof DownloadQuery>
 
@@ -26,3 +37,13 @@ export const Download = Type.Object(
   { title: 'Download', additionalProperties: false, description: 'A signed address of one rendition.' },
 )
 export type Download = Static<typeof Download>
+
+/** The query of a signed address: named for a reader, checked by its signature and not by its form. */
+const Signing = (description: string) => Type.Optional(Type.Unsafe<unknown>({ type: 'string', description }))
+
+export const StreamQuery = Type.Object({
+  Policy: Signing('What the address allows, as CloudFront writes it.'),
+  'Key-Pair-Id': Signing('Whose signature it is.'),
+  Signature: Signing('Of the policy.'),
+  'Hash-Algorithm': Signing('`SHA256`, where it is not SHA-1.'),
+})

@@ -43,6 +43,8 @@ function ask(patch: MediaPatch, request: Partial<DownloadRequest> = {}) {
     signer,
     bucket: 'processed-bucket',
     baseUrl: 'https://cdn.example.com',
+    publicUrl: 'https://media.example.com',
+    cookieReach: { domain: 'example.com', pages: ['https://app.example.com'] },
     clock: { now: () => now, sleep: async () => {} },
   })
   return downloads.download({ user_id: 'ann', media_id, ...request })
@@ -129,5 +131,77 @@ describe('download addresses', () => {
     assert.deepEqual({ content_type, file_size }, { content_type: 'video/mp4', file_size: null })
     const thumbnail = await ask({ ...processed, renditions: [] }, { rendition: 'thumbnail' })
     assert.equal(thumbnail.content_type, 'image/jpeg')
+  })
+
+  const streams: MediaPatch = {
+    ...processed,
+    duration: 7_200.5,
+    renditions: [
+      ...(processed.renditions ?? []),
+      rendition('hls', 'hls/master.m3u8', 'application/vnd.apple.mpegurl'),
+      rendition('storyboard.vtt', 'storyboard/storyboard.vtt', 'text/vtt'),
+      rendition('storyboard', 'storyboard/sheet-001.jpg', 'image/jpeg'),
+    ],
+  }
+  const inSeconds = (expires_at: string) => Date.parse(expires_at) / 1000 - Math.floor(now / 1000)
+
+  test('a stream is signed as a whole, and served by the API', async () => {
+    for (const [name, route, folder] of [
+      ['hls', 'hls/master.m3u8', 'hls'],
+      ['storyboard.vtt', 'storyboard.vtt', 'storyboard'],
+    ]) {
+      const { url, expires_at, cookies } = await ask(streams, { rendition: name })
+      assert.ok(url.startsWith(`https://media.example.com/api/media/${media_id}/${route}?Policy=`))
+      const { grant } = verifier.readPolicy(new URL(url).search.slice(1))
+      const expires = Date.parse(expires_at) / 1000
+      assert.deepEqual(grant, { resource: `https://cdn.example.com/${media_id}/v2/${folder}/*`, expires })
+      assert.equal(cookies, undefined)
+    }
+    const sheet = await ask(streams, { rendition: 'storyboard' })
+    assert.match(sheet.url, /^https:\/\/cdn\.example\.com\/.*\/storyboard\/sheet-001\.jpg\?Expires=/)
+  })
+
+  test('a stream lives for playing it twice and an hour, unless the caller says', async () => {
+    const life = async (patch: MediaPatch, expires_in?: number) =>
+      inSeconds((await ask({ ...streams, ...patch }, { rendition: 'hls', expires_in })).expires_at)
+    assert.equal(await life({}), 2 * 7_200.5 + 3_600)
+    assert.equal(await life({ duration: 0.2 }), 3_601)
+    assert.equal(await life({ duration: null }), 3_600)
+    assert.equal(await life({ duration: 1_000_000 }), 604_800)
+    assert.equal(await life({}, 60), 60)
+    assert.equal(await life({}, 604_800), 604_800)
+    assert.equal(inSeconds((await ask(streams)).expires_at), 3_600)
+  })
+
+  test('a stream is not saved, but shown', async () => {
+    await refused('invalid_request', streams, { rendition: 'hls', disposition: 'attachment' })
+    const { url } = await ask(streams, { rendition: 'hls', disposition: 'inline' })
+    assert.doesNotMatch(url, /disposition/)
+  })
+
+  test('a stream whose files lie elsewhere is ours to mend, and no policy covers them', async () => {
+    const renditions = [rendition('hls', 'master.m3u8', 'application/vnd.apple.mpegurl')]
+    await refused('internal', { ...streams, renditions }, { rendition: 'hls' })
+  })
+
+  test('signed cookies: a plain address, and what opens its folder alone', async () => {
+    const cookies = { host: 'media.example.com:443' }
+    const { url, ...rest } = await ask(streams, { rendition: 'hls', cookies })
+    assert.equal(url, `https://cdn.example.com/${media_id}/v2/hls/master.m3u8`)
+    const set = rest.cookies ?? []
+    assert.deepEqual(
+      set.map((one) => one.split('=', 1)[0]),
+      ['CloudFront-Policy', 'CloudFront-Key-Pair-Id', 'CloudFront-Signature'],
+    )
+    const attributes = `; Domain=example.com; Path=/${media_id}/v2/hls/; Max-Age=18001; HttpOnly; Secure; SameSite=Lax`
+    for (const one of set) assert.ok(one.endsWith(attributes), one)
+    const sent = set.map((one) => one.split(';', 1)[0]).join('; ')
+    assert.equal(
+      verifier.read(url.replace('master.m3u8', '720p-00001.m4s'), sent).expires,
+      Date.parse(rest.expires_at) / 1000,
+    )
+    assert.throws(() => verifier.read(`https://cdn.example.com/${media_id}/v2/720p.mp4`, sent), /another address/)
+    await refused('invalid_request', streams, { rendition: '720p', cookies })
+    await refused('cookies_unavailable', streams, { rendition: 'hls', cookies: { host: '127.0.0.1:8080' } })
   })
 })

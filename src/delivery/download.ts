@@ -4,22 +4,26 @@ import { MediaError } from '../media/errors.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { MediaRecord, Rendition } from '../media/record.ts'
 import type { Metadata } from '../metadata/port.ts'
+import { type CookieSettings, cookieHeaders } from './cookies.ts'
 import { contentDisposition, type Disposition, encodeValue, saveName } from './disposition.ts'
 import type { Signer } from './signer.ts'
+import { type Stream, streamOf, streamSeconds } from './stream-address.ts'
 
 export interface DownloadRequest {
   user_id: string
   media_id: string
   /** A name out of `renditions`, or `thumbnail`; without it that of `processed_s3_url`. */
   rendition?: string | undefined
-  /** Seconds that the address lives, 1–604 800. */
+  /** Seconds that the address lives, 1–604 800. Without it a stream's lives as long as it takes to play it twice, and an hour. */
   expires_in?: number | undefined
   /** With it the address tells browsers to show or to save the file, under its name. */
   disposition?: Disposition | undefined
+  /** A stream by signed cookies instead of signed addresses; the name by which the API was called. */
+  cookies?: { host: string } | undefined
 }
 
 export interface Download {
-  /** Signed for exactly this file; needs no header. */
+  /** Signed for exactly this file, or for all that a stream consists of; needs no header. With cookies, plain. */
   url: string
   /** ISO 8601. */
   expires_at: string
@@ -28,24 +32,31 @@ export interface Download {
   file_size: number | null
   /** A name to save it under, safe on every system. */
   filename: string
+  /** Values of `Set-Cookie`, where cookies were asked for. */
+  cookies?: string[]
 }
 
 export interface Downloads {
   /**
    * A signed address of one rendition.
    * @throws MediaError `not_found` for an unknown, deleted or foreign media, `rendition_not_found`, `not_ready` before
-   * anything can be played, `wrong_state` when processing has failed, `invalid_request` for a lifetime out of bounds.
+   * anything can be played, `wrong_state` when processing has failed, `invalid_request` for a lifetime out of bounds, for
+   * a stream to be saved and for cookies of what is none, `cookies_unavailable` when they would not reach the CDN.
    */
   download(request: DownloadRequest): Promise<Download>
 }
 
 interface DownloadOptions {
   metadata: Pick<Metadata, 'get'>
-  signer: Pick<Signer, 'signUrl'>
+  signer: Pick<Signer, 'signUrl' | 'signCookies'>
   /** The processed bucket, which lies at `baseUrl`. */
   bucket: string
   /** `CDN_BASE_URL`, without a slash at the end. */
   baseUrl: string
+  /** Of the API, which serves playlists; without a slash at the end. */
+  publicUrl: string
+  /** Where cookies reach. */
+  cookieReach?: Omit<CookieSettings, 'baseUrl'>
   clock: Clock
   /** Lifetime when none is asked for. Default: an hour. */
   urlSeconds?: number
@@ -54,34 +65,80 @@ interface DownloadOptions {
 const longestLife = 604_800
 
 export function openDownloads(options: DownloadOptions): Downloads {
-  const { metadata, signer, bucket, baseUrl, clock, urlSeconds = 3_600 } = options
+  const { metadata, signer, bucket, baseUrl, publicUrl, clock, urlSeconds = 3_600 } = options
+  const cookieSettings = { pages: [], ...options.cookieReach, baseUrl }
+
+  async function recordOf({ user_id, media_id }: DownloadRequest): Promise<MediaRecord> {
+    const record = await metadata.get(media_id)
+    if (record && record.user_id === user_id && record.status !== 'deleted') return record
+    throw new MediaError('not_found', `no media ${media_id} of ${user_id}`)
+  }
+
+  /** One policy for the folder: of each address that a stream consists of, or of the cookies. */
+  function addressOfStream({ folder, file, route }: Stream, { media_id, cookies }: DownloadRequest, lifetime: number) {
+    const resource = `${baseUrl}/${folder}/*`
+    const expires = expiryOf(lifetime)
+    if (!cookies) {
+      return { url: signer.signUrl(`${publicUrl}/api/media/${media_id}/${route}`, { expires, resource }) }
+    }
+    const values = signer.signCookies(resource, { expires })
+    const { host } = cookies
+    return {
+      url: `${baseUrl}/${folder}/${file}`,
+      cookies: cookieHeaders(cookieSettings, { values, folder, lifetime, host }),
+    }
+  }
+
+  function lifeOfStream({ duration }: MediaRecord): number {
+    return Math.min(longestLife, Math.max(urlSeconds, streamSeconds(duration)))
+  }
+
+  const expiryOf = (lifetime: number) => Math.floor(clock.now() / 1_000) + lifetime
 
   return {
-    async download({ user_id, media_id, rendition, expires_in = urlSeconds, disposition }) {
-      if (!Number.isInteger(expires_in) || expires_in < 1 || expires_in > longestLife) {
-        const detail = `expires_in takes seconds, 1–${longestLife}.`
-        throw new MediaError('invalid_request', `a lifetime of ${expires_in} s`, { detail })
-      }
-      const record = await metadata.get(media_id)
-      if (!record || record.user_id !== user_id || record.status === 'deleted') {
-        throw new MediaError('not_found', `no media ${media_id} of ${user_id}`)
-      }
+    async download(request) {
+      const { rendition, expires_in, disposition } = request
+      checkLifetime(expires_in)
+      const record = await recordOf(request)
       const file = chooseFile(record, rendition)
       const ref = parseS3Url(file.s3_url)
       if (ref.bucket !== bucket) throw new MediaError('internal', `${file.s3_url} is not in the delivered bucket`)
       const filename = nameOf(record, file, ref.key)
-      const expires = Math.floor(clock.now() / 1_000) + expires_in
+      const stream = streamOf(file.name, ref.key)
+      checkWishes(request, stream)
+      const lifetime = expires_in ?? (stream ? lifeOfStream(record) : urlSeconds)
       const query = disposition
         ? `?response-content-disposition=${encodeValue(contentDisposition(disposition, filename))}`
         : ''
+      const expires = expiryOf(lifetime)
       return {
-        url: signer.signUrl(`${baseUrl}/${ref.key}${query}`, { expires }),
+        ...(stream
+          ? addressOfStream(stream, request, lifetime)
+          : { url: signer.signUrl(`${baseUrl}/${ref.key}${query}`, { expires }) }),
         expires_at: isoTime(expires * 1_000),
         content_type: file.content_type,
         file_size: file.file_size,
         filename,
       }
     },
+  }
+}
+
+function checkLifetime(expires_in: number | undefined): void {
+  if (expires_in === undefined || (Number.isInteger(expires_in) && expires_in >= 1 && expires_in <= longestLife)) return
+  const detail = `expires_in takes seconds, 1–${longestLife}.`
+  throw new MediaError('invalid_request', `a lifetime of ${expires_in} s`, { detail })
+}
+
+/** What goes only with a stream, and what never does. */
+function checkWishes({ disposition, cookies }: DownloadRequest, stream: Stream | null): void {
+  if (stream && disposition === 'attachment') {
+    const detail = 'A stream is many files, to be played and not saved. Ask for another rendition, such as 720p.'
+    throw new MediaError('invalid_request', 'a stream as an attachment', { detail })
+  }
+  if (!stream && cookies) {
+    const detail = 'Cookies are for renditions of many files: hls, storyboard.vtt. The address of this one needs none.'
+    throw new MediaError('invalid_request', 'cookies for one file', { detail })
   }
 }
 

@@ -9,7 +9,16 @@ import { openLru } from './lru.ts'
 import { checkGrant, type Grant } from './policy.ts'
 import { openPresence } from './presence.ts'
 import type { ByteRange } from './range.ts'
-import { type Answer, answerFor, finish, type Problem, sendPreflight, sendProblem, writeHead } from './reply.ts'
+import {
+  type Answer,
+  answerFor,
+  corsFor,
+  finish,
+  type Problem,
+  sendPreflight,
+  sendProblem,
+  writeHead,
+} from './reply.ts'
 import { openSending } from './sending.ts'
 import type { Verifier } from './signer.ts'
 import { type Found, openSmallFiles } from './small.ts'
@@ -51,6 +60,8 @@ export interface EdgeOptions {
   memoryBytes?: number
   /** Where large files are kept of a store that has none on this machine's disk. Closed by the caller. */
   storage?: Storage
+  /** Origins of pages that may read with signed cookies; any page may read without. */
+  corsOrigins?: readonly string[]
   /** A reader that takes nothing for so long is dropped. Milliseconds; default a minute. */
   stallLimit?: number
 }
@@ -72,7 +83,7 @@ const rememberedAddresses = 8 * 1024 * 1024
 export function openEdge(options: EdgeOptions): Edge {
   const { objects, bucket, clock, log, verifier, basePath, publicBaseUrl, problemOf, isDeleted } = options
   const { addressOf = (request: Request) => request.socket.remoteAddress } = options
-  const { memoryBytes = 64 * 1024 * 1024, stallLimit = 60_000, storage } = options
+  const { memoryBytes = 64 * 1024 * 1024, stallLimit = 60_000, storage, corsOrigins = [] } = options
   const kept = storage && !hasLocalFiles(objects) ? openKeptObjects({ objects, storage, clock }) : null
   const accesses = openLru<Access>(rememberedAddresses)
   const small = openSmallFiles({ objects, memoryBytes })
@@ -109,7 +120,8 @@ export function openEdge(options: EdgeOptions): Edge {
 
   async function deliver(request: Request, reply: Reply): Promise<void> {
     const { method = '' } = request
-    if (method === 'OPTIONS') return sendPreflight(reply)
+    const cors = corsFor(request.headers.origin, corsOrigins)
+    if (method === 'OPTIONS') return sendPreflight(reply, cors)
     if (method !== 'GET' && method !== 'HEAD') throw new MediaError('method_not_allowed', `${method} on the edge`)
     const access = accessOf(targetOf(request), request.headers.cookie)
     const { grant, ref, disposition } = access
@@ -117,6 +129,7 @@ export function openEdge(options: EdgeOptions): Edge {
     if (!presence.isFresh(access)) await checkPresence(access)
     const found = small.find(ref) ?? (await small.load(ref))
     const answer = answerFor({ method, headers: request.headers }, found.object, disposition)
+    if (cors) Object.assign(answer.headers, cors)
     if (answer.status === 412 || answer.status === 416) return refuse(reply, refusals[answer.status], answer.headers)
     if (answer.range && !found.bytes) return await stream(reply, access, { found, answer })
     writeHead(reply, answer.status, answer.headers)
@@ -151,7 +164,7 @@ export function openEdge(options: EdgeOptions): Edge {
     const problem = problemOf(error)
     if (problem.status >= 500) log.error({ error }, 'the edge could not deliver')
     if (reply.headersSent) return cutReply(reply)
-    sendProblem(reply, problem, headers)
+    sendProblem(reply, problem, { ...headers, ...corsFor(reply.req.headers.origin, corsOrigins) })
   }
 
   return {

@@ -32,6 +32,16 @@ const everywhere = {
   'content-security-policy': 'sandbox',
 }
 
+/**
+ * What replies say otherwise where pages of some origins read with cookies: to those, browsers hand what names them.
+ * What a browser has kept for one page is then no answer to another.
+ */
+export function corsFor(origin: string | undefined, origins: readonly string[]): Answer['headers'] | null {
+  if (origins.length === 0) return null
+  if (origin === undefined || !origins.includes(origin)) return { vary: 'Origin' }
+  return { vary: 'Origin', 'access-control-allow-origin': origin, 'access-control-allow-credentials': 'true' }
+}
+
 /** A key's bytes never change. `private`: who holds the address may keep them, a cache shared with others may not. */
 const keptForGood = 'private, max-age=31536000, immutable'
 
@@ -69,12 +79,13 @@ export function httpDate(ms: number): string {
 }
 
 /** For browsers that ask before they send a range from another origin. */
-export function sendPreflight(reply: Reply): void {
+export function sendPreflight(reply: Reply, cors: Answer['headers'] | null): void {
   writeHead(reply, 204, {
     ...everywhere,
     'access-control-allow-methods': 'GET, HEAD, OPTIONS',
     'access-control-allow-headers': 'range, if-range, if-match, if-none-match, if-modified-since, if-unmodified-since',
     'access-control-max-age': 86_400,
+    ...cors,
   })
   reply.end()
 }

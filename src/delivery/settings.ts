@@ -17,6 +17,20 @@ const baseUrl: Setting<string | undefined> = {
   },
 }
 
+const cookieDomain: Setting<string | undefined> = {
+  ...optionalText('CDN_COOKIE_DOMAIN', {
+    takes: 'a domain, such as `example.com`',
+    shownDefault: 'the API’s own host',
+    summary:
+      'What the hosts of API and CDN have in common, so that signed cookies (`download?rendition=hls&cookies=true`) reach a CDN on a host of its own.',
+  }),
+  parse: (value) => {
+    const domain = value.replace(/^\./, '').toLowerCase()
+    if (!/^([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]([a-z0-9-]*[a-z0-9])?$/.test(domain)) throw new Error('not a domain')
+    return domain
+  },
+}
+
 /** A scheme and an authority. */
 const origin: Setting<string | undefined> = {
   ...optionalText('EDGE_ORIGIN', {
@@ -71,6 +85,7 @@ export const deliverySettings = {
     default: '3600',
     summary: 'How long a signed address lives when the caller does not say.',
   }),
+  cookieDomain,
   memoryBytes: integer('EDGE_MEMORY_BYTES', {
     min: 0,
     max: 1_099_511_627_776,

@@ -35,6 +35,12 @@ export interface Verifier {
    * @throws MediaError `bad_signature` when it is unsigned, altered, or can be read in two ways.
    */
   read(url: string, cookie?: string): Grant
+  /**
+   * What a custom policy allows that came in the query of another address than those it is for; and its signing
+   * parameters alone, to be handed on to those.
+   * @throws MediaError `bad_signature` as `read`, and for a canned signature, which is for one address.
+   */
+  readPolicy(query: string): { grant: Grant; signature: string }
 }
 
 /** Taken out of the URL before it is compared with what was signed. */
@@ -77,18 +83,29 @@ export function openSigner(key: { keyPairId: string; privateKey: KeyObject; hash
 
 /** Several keys at once, by key pair id: a new key is published before the old one goes. */
 export function openVerifier(publicKeys: ReadonlyMap<string, KeyObject>): Verifier {
+  /** The bytes that were signed. */
+  function verified(resource: string, given: Map<SigningName, string>): Buffer {
+    const signature = fromSafe(given.get('Signature'))
+    const publicKey = publicKeys.get(given.get('Key-Pair-Id') ?? '')
+    const hash = hashNamed(given.get('Hash-Algorithm'))
+    if (given.size === 0) throw refusal('the address is not signed', 'Ask for one by `GET /api/media/download/…`.')
+    if (!signature || !publicKey || !hash) throw refusal('the signature cannot be read')
+    const policy = policyOf(resource, given)
+    if (!verifyBytes(hash, policy, publicKey, signature)) throw refusal('the signature does not fit the address')
+    return policy
+  }
+
   return {
     read(url, cookie) {
       const { resource, given: ofUrl } = takeApart(url)
       const given = ofUrl.size > 0 ? ofUrl : fromCookies(cookie)
-      const signature = fromSafe(given.get('Signature'))
-      const publicKey = publicKeys.get(given.get('Key-Pair-Id') ?? '')
-      const hash = hashNamed(given.get('Hash-Algorithm'))
-      if (given.size === 0) throw refusal('the address is not signed', 'Ask for one by `GET /api/media/download/…`.')
-      if (!signature || !publicKey || !hash) throw refusal('the signature cannot be read')
-      const policy = policyOf(resource, given)
-      if (!verifyBytes(hash, policy, publicKey, signature)) throw refusal('the signature does not fit the address')
-      return grantOf(resource, given, policy)
+      return grantOf(resource, given, verified(resource, given))
+    },
+    readPolicy(query) {
+      const { given } = takeApart(`https://any/?${query}`)
+      if (given.has('Expires')) throw refusal('the address is signed for one file alone', 'Ask for one of the whole.')
+      const grant = understood(verified('', given))
+      return { grant, signature: [...given].map(([name, value]) => `${name}=${value}`).join('&') }
     },
   }
 }
@@ -150,9 +167,14 @@ function policyOf(resource: string, given: Map<SigningName, string>): Buffer {
 function grantOf(resource: string, given: Map<SigningName, string>, policy: Buffer): Grant {
   const expires = given.get('Expires')
   if (expires !== undefined) return { resource, expires: Number(expires) }
+  const grant = understood(policy)
+  if (!fits(grant.resource, resource)) throw refusal('the policy is for another address')
+  return grant
+}
+
+function understood(policy: Buffer): Grant {
   const grant = readPolicy(policy.toString())
   if (!grant) throw refusal('the policy says what we do not understand')
-  if (!fits(grant.resource, resource)) throw refusal('the policy is for another address')
   return grant
 }
 

@@ -21,6 +21,7 @@ import { mediaRoutes } from './routes/media.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { rawRoutes } from './routes/raw.ts'
 import { storeRoutes } from './routes/store.ts'
+import { streamRoutes } from './routes/streams.ts'
 import { tusRoutes } from './routes/tus.ts'
 import { uploadRoutes } from './routes/upload.ts'
 import { endSessions } from './sessions.ts'
@@ -64,7 +65,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   healthRoutes(app, deps)
   docsRoutes(app, openApi)
   if (deps.edge) edgeRoutes(app, deps.edge)
-  const { companion, direct, store, metrics } = deps
+  const { companion, direct, store, metrics, streams } = deps
+  if (streams) streamRoutes(app, streams)
   if (store) await app.register(async (parts: App) => storeRoutes(parts, store))
   await app.register(async (api: App) => {
     demandIdentity(api, identify)

@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import type { Downloads } from '../delivery/download.ts'
+import type { Streams } from '../delivery/streams.ts'
 import type { Library } from '../library/library.ts'
 import type { Chance, Clock } from '../media/clock.ts'
 import type { Log } from '../media/log.ts'
@@ -37,6 +38,8 @@ export interface AppDeps {
   /** Takes what comes to the addresses that the store has signed; absent when it has a server of its own. */
   store?: (Pick<ObjectStore, 'putPart'> & Pick<PresignedDoor, 'admitPart'>) | undefined
   downloads: Downloads
+  /** Serves playlists and storyboards to who has their signed address. */
+  streams?: Streams | undefined
   live: Live
   /** What readiness asks, by name. */
   readiness: Readiness

@@ -12,6 +12,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The signed address is the credential: whatever page or name it is asked from. */
     signed?: boolean
+    /** It sets cookies, which browsers take only when they are told to before and after. */
+    cookies?: boolean
   }
 }
 
@@ -30,6 +32,10 @@ export function guardEntrance(app: App, { settings, publicUrl }: Pick<AppDeps, '
   app.addHook('preClose', async () => {
     closing = true
   })
+  const withCookies = new Set<string | undefined>()
+  app.addHook('onRoute', ({ url, config }) => {
+    if (config?.cookies) withCookies.add(url)
+  })
   app.addHook('onRequest', async (request, reply) => {
     reply.headers(securityHeaders).header('x-request-id', request.id)
     if (closing) throw new Closing()
@@ -39,7 +45,7 @@ export function guardEntrance(app: App, { settings, publicUrl }: Pick<AppDeps, '
     checkHost(caution, provenance)
     if (settings.corsOrigins.length > 0) reply.header('vary', 'Origin')
     const allowed = checkOrigin(caution, provenance)
-    if (allowed !== null) reply.headers(corsHeaders(allowed))
+    if (allowed !== null) reply.headers(corsHeaders(allowed, withCookies.has(request.routeOptions.url)))
     if (isPreflight(request)) return await reply.code(204).headers(preflightHeaders()).send()
   })
 }

@@ -117,6 +117,11 @@ export const answers: Record<ErrorCode, Answer> = {
     detail: 'This Idempotency-Key was used for another request. Take a new key for each upload.',
   },
   invalid_request: { status: 422, title: 'Invalid request', detail: 'A value is not one that is taken here.' },
+  cookies_unavailable: {
+    status: 409,
+    title: 'Cookies do not reach the CDN',
+    detail: 'Play by the signed address, which needs none; the operator makes cookies possible with CDN_COOKIE_DOMAIN.',
+  },
   range_not_satisfiable: { status: 416, title: 'Range not satisfiable', detail: 'The range lies outside the file.' },
   slow_down: { status: 429, title: 'Slow down', detail: 'Too many requests at once. Try again later.', retryAfter: 5 },
   storage_full: {

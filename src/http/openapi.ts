@@ -42,7 +42,8 @@ function finish(collected: object, secured: boolean): object {
   if (secured) {
     for (const [path, operations] of Object.entries(document.paths)) {
       if (!/^\/(api|s3)\//.test(path)) continue
-      for (const operation of Object.values(operations)) (operation as Json).security = [{ bearer: [] }]
+      // Some say themselves that the signed address is enough.
+      for (const operation of Object.values(operations)) (operation as Json).security ??= [{ bearer: [] }]
     }
   }
   document.components = { ...document.components, schemas }

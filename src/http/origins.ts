@@ -79,10 +79,11 @@ const allowed = [
   ...resumable,
 ]
 
-/** The headers of an answer to an allowed origin. */
-export function corsHeaders(origin: string): Record<string, string> {
+/** The headers of an answer to an allowed origin; without `credentials` a browser takes no cookies from it. */
+export function corsHeaders(origin: string, credentials: boolean): Record<string, string> {
   return {
     'access-control-allow-origin': origin,
+    ...(credentials ? { 'access-control-allow-credentials': 'true' } : {}),
     'access-control-expose-headers': exposed.join(', '),
   }
 }

@@ -35,6 +35,7 @@ export const errorCodes = [
   'idempotency_mismatch',
   'invalid_request',
   'range_not_satisfiable',
+  'cookies_unavailable',
   'slow_down',
   'storage_full',
   'unavailable',

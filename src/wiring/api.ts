@@ -1,8 +1,10 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
+import { checkCookieDomain } from '../delivery/cookies.ts'
 import { openDownloads } from '../delivery/download.ts'
 import { secretOnce } from '../delivery/keys.ts'
-import { openSigner } from '../delivery/signer.ts'
+import { openSigner, openVerifier } from '../delivery/signer.ts'
+import { openStreams, type StreamRequest } from '../delivery/streams.ts'
 import { buildApp, closeApp } from '../http/app.ts'
 import { isIdentityConfigured } from '../http/identity.ts'
 import { explainListening } from '../http/listening.ts'
@@ -29,13 +31,14 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
   const { config, clock, closers, publicUrl } = site
   const { http, service } = config
   const live = openLive({ ...site, ...ports })
-  const { edge, downloads } = await openDelivery(site, ports)
+  const { edge, downloads, streams } = await openDelivery(site, ports)
   const app = await buildApp({
     ...site,
     settings: http,
     library: openLibrary({ ...site, ...ports }),
     ...(await openDoors(site, ports)),
     downloads,
+    streams,
     live,
     readiness: readinessOf(ports),
     drivers: driversOf(config),
@@ -97,7 +100,8 @@ async function openUploadKey({ config, chance }: Site): Promise<Buffer> {
 /** Signed addresses, and the embedded edge that serves them below `/cdn`. */
 async function openDelivery(site: Site, { metadata, objects, scratch }: Ports) {
   const { config, clock, closers, publicUrl } = site
-  const { baseUrl, hash, urlSeconds } = config.delivery
+  const { baseUrl, hash, urlSeconds, cookieDomain } = config.delivery
+  checkCookieDomain(cookieDomain, { CDN_BASE_URL: baseUrl, PUBLIC_URL: config.http.publicUrl })
   const keys = await openDeliveryKeys(site)
   const bucket = config.objects.processedBucket
   if (!keys.signing) {
@@ -111,12 +115,17 @@ async function openDelivery(site: Site, { metadata, objects, scratch }: Ports) {
   const edge = once(() =>
     openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted, storage }),
   )
-  const downloads = once(() => openDownloads({ metadata, signer, bucket, baseUrl: cdnUrl(), clock, urlSeconds }))
+  const addresses = once(() => ({ bucket, baseUrl: cdnUrl(), publicUrl: publicUrl() }))
+  const cookieReach = { domain: cookieDomain, pages: config.http.corsOrigins }
+  const downloads = once(() => openDownloads({ ...addresses(), metadata, signer, clock, urlSeconds, cookieReach }))
+  const verifier = openVerifier(keys.publicKeys)
+  const streams = once(() => openStreams({ ...addresses(), metadata, objects, verifier, clock }))
   closers.add('edge', () => edge().close())
   return {
     edge: (request: IncomingMessage, reply: ServerResponse) => edge().handle(request, reply),
     downloads: {
       download: (request: Parameters<ReturnType<typeof downloads>['download']>[0]) => downloads().download(request),
     },
+    streams: { open: (request: StreamRequest) => streams().open(request) },
   }
 }

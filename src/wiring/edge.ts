@@ -101,5 +101,6 @@ export function openSiteEdge({ config, clock, chance, log }: Site, { keys, stora
     log,
     problemOf: (error) => problemOf(error, chance.uuid()),
     memoryBytes: config.delivery.memoryBytes,
+    corsOrigins: config.http.corsOrigins,
   })
 }

@@ -96,6 +96,7 @@ export const outcomes: Record<ErrorCode, Outcome> = {
   size_mismatch: notOfJobs,
   precondition_failed: notOfJobs,
   range_not_satisfiable: notOfJobs,
+  cookies_unavailable: notOfJobs,
 }
 
 const firstPause = 2_000

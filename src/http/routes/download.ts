@@ -8,11 +8,13 @@ export function downloadRoutes(app: App, { downloads }: Pick<AppDeps, 'downloads
   app.get(
     '/api/media/download/:media_id',
     {
+      config: { cookies: true },
       schema: {
         tags: ['media'],
         operationId: 'downloadMedia',
         summary: 'Download a rendition',
-        description: 'Redirects to a signed address; with `Accept: application/json` it is told instead.',
+        description:
+          'Redirects to a signed address; with `Accept: application/json` it is told instead. `rendition=hls` gives that of a playlist, whose every address plays without a header.',
         params: MediaParams,
         querystring: DownloadQuery,
         response: {
@@ -24,13 +26,19 @@ export function downloadRoutes(app: App, { downloads }: Pick<AppDeps, 'downloads
             'rendition_not_found',
             'not_ready',
             'wrong_state',
+            'cookies_unavailable',
             'invalid_request',
           ),
         },
       },
     },
-    async ({ caller, params, query, headers }, reply) => {
-      const download = await downloads.download({ user_id: caller.user_id, media_id: params.media_id, ...query })
+    async ({ caller, params, query, headers, host }, reply) => {
+      const asked = { user_id: caller.user_id, media_id: params.media_id, ...query }
+      const { cookies, ...download } = await downloads.download({
+        ...asked,
+        cookies: query.cookies === 'true' ? { host } : undefined,
+      })
+      if (cookies) reply.header('set-cookie', cookies)
       reply.header('vary', [reply.getHeader('vary'), 'Accept'].filter(Boolean).join(', '))
       if (prefersJson(headers.accept)) return download
       return await reply.redirect(download.url, 302)
