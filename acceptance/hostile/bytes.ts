@@ -71,8 +71,8 @@ export async function packedZeros(mebibytes: number): Promise<Buffer> {
   const zeros = Buffer.alloc(1024 ** 2)
   const packed: Buffer[] = []
   deflate.on('data', (chunk: Buffer) => packed.push(chunk))
-  for (let n = 0; n < mebibytes; n++) {
-    if (!deflate.write(zeros)) await new Promise((resolve) => deflate.once('drain', resolve))
+  for (let left = mebibytes * zeros.length; left > 0; left -= zeros.length) {
+    if (!deflate.write(zeros.subarray(0, left))) await new Promise((resolve) => deflate.once('drain', resolve))
   }
   await new Promise<void>((resolve) => deflate.end(resolve))
   return Buffer.concat(packed)

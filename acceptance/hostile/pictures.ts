@@ -29,7 +29,7 @@ function pngWith(png: Buffer, ...chunks: Buffer[]): Buffer {
 
 /** One bit a pixel, all of it zeros: the smallest file of its size. */
 async function blackPng(side: number): Promise<Buffer> {
-  const rows = await packedZeros(Math.ceil((side * (Math.ceil(side / 8) + 1)) / 1024 ** 2))
+  const rows = await packedZeros((side * (Math.ceil(side / 8) + 1)) / 1024 ** 2)
   return Buffer.concat([pngMark, pngHead(side, side, 1, 0), pngChunk('IDAT', rows), pngChunk('IEND')])
 }
 

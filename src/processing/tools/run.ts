@@ -45,6 +45,10 @@ export interface Running {
 }
 
 const watchInterval = 100
+/** Once a tool holds half of its memory, for it may take the rest in a moment. */
+const closeWatchInterval = 25
+/** What it may yet take between two looks: it is ended that much before its limit. */
+const memoryMargin = 64 * 1024 ** 2
 const outputLimit = 4 * 1024 ** 2
 const lineLimit = 2_000
 const linesKept = 20
@@ -126,25 +130,26 @@ interface Watched {
   signal: AbortSignal
 }
 
-/** Looks every 100 ms until the tool is over, or over its limits. */
+/** Looks every 100 ms, and more often at a large one, until the tool is over, or over its limits. */
 async function watch({ child, clock, command, limits, killFor, signal }: Watched): Promise<void> {
   const name = basename(command.program)
   const { memory, seconds } = limits
+  const most = memory - Math.min(memory / 8, memoryMargin)
   const deadline = clock.now() + seconds * 1000
   const usage = openUsage(child.pid ?? 0)
   while (!signal.aborted && child.pid !== undefined) {
     const used = usage()
-    if (used.memory > memory) {
+    if (used.memory > most) {
       const held = Math.round(used.memory / 1024 ** 2)
       killFor(
-        new MediaError('memory_exceeded', `${name} held ${held} MiB, more than ${Math.round(memory / 1024 ** 2)}`),
+        new MediaError('memory_exceeded', `${name} held ${held} MiB, of ${Math.round(memory / 1024 ** 2)} at most`),
       )
     } else if (used.processes > processLimit || used.threads > threadLimit) {
       killFor(new MediaError('tool_crashed', `${name} ran ${used.processes} processes and ${used.threads} threads`))
     } else if (clock.now() > deadline) {
       killFor(new MediaError('deadline_exceeded', `${name} was not done after ${Math.round(seconds)} s`))
     }
-    await clock.sleep(watchInterval, signal).catch(() => {})
+    await clock.sleep(used.memory > memory / 2 ? closeWatchInterval : watchInterval, signal).catch(() => {})
   }
 }
 
