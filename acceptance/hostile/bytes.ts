@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import { crc32, createDeflate } from 'node:zlib'
 
 /** The few writers that hostile files are built with. */
@@ -74,6 +75,8 @@ export async function packedZeros(mebibytes: number): Promise<Buffer> {
   for (let left = mebibytes * zeros.length; left > 0; left -= zeros.length) {
     if (!deflate.write(zeros.subarray(0, left))) await new Promise((resolve) => deflate.once('drain', resolve))
   }
-  await new Promise<void>((resolve) => deflate.end(resolve))
+  const over = once(deflate, 'end')
+  deflate.end()
+  await over
   return Buffer.concat(packed)
 }
