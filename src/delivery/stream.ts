@@ -4,6 +4,7 @@ import { constants, type Http2ServerRequest, type Http2ServerResponse } from 'no
 import { MediaError } from '../media/errors.ts'
 import type { ObjectRef } from '../media/locations.ts'
 import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
+import { buffersEach, fitting, takePart } from './buffers.ts'
 import type { ByteRange } from './range.ts'
 
 export type Request = IncomingMessage | Http2ServerRequest
@@ -23,14 +24,6 @@ export interface Source {
   send(reply: Reply): Promise<void>
   close(): Promise<void>
 }
-
-/** Reads and writes of one reply that are under way together. */
-const buffersEach = 3
-const largestBuffer = 1024 * 1024
-const smallestBuffer = 16 * 1024
-/** All replies together; many slow readers get small buffers. */
-const buffersInAll = 96 * 1024 * 1024
-let sending = 0
 
 /** @throws MediaError `not_found` when the object is not there (any more). */
 export async function openSource(streaming: Streaming): Promise<Source> {
@@ -69,7 +62,7 @@ async function sendFile(handle: FileHandle, reply: Reply, part: Pick<Streaming, 
   const buffers: Buffer[] = []
   const pending: (Promise<void> | undefined)[] = []
   let position = range.start
-  sending += 1
+  const leave = takePart()
   try {
     for (let turn = 0; position <= range.end; turn = (turn + 1) % buffersEach) {
       await pending[turn]
@@ -86,15 +79,8 @@ async function sendFile(handle: FileHandle, reply: Reply, part: Pick<Streaming, 
     }
     await Promise.all(pending)
   } finally {
-    sending -= 1
+    leave()
   }
-}
-
-/** The buffer again, or one of the size that befits the number of replies under way. */
-function fitting(buffer: Buffer | undefined): Buffer {
-  const share = buffersInAll / buffersEach / Math.max(sending, 1)
-  const size = Math.max(smallestBuffer, Math.min(largestBuffer, 2 ** Math.floor(Math.log2(share))))
-  return buffer?.length === size ? buffer : Buffer.allocUnsafeSlow(size)
 }
 
 /** Resolves when the system has taken the bytes; rejects when it will not. */

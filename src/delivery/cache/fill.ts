@@ -1,5 +1,6 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { MediaError } from '../../media/errors.ts'
+import { fitting, takePart } from '../buffers.ts'
 
 /** A body on its way into a file, which any number of readers follow: the origin is asked once. */
 export interface Fill {
@@ -9,7 +10,7 @@ export interface Fill {
   size(): number | null
   /** Resolves with the size, once all is on disk; rejects when it will not be. */
   done: Promise<number>
-  /** Yields bytes from `start` to `end` (inclusive), as they come. */
+  /** Yields bytes from `start` to `end` (inclusive), as they come; what was yielded is overwritten when more is asked for. */
   read(part: { start: number; end: number }, signal: AbortSignal): AsyncIterable<Uint8Array>
   /** All bytes, when they are few. */
   small(): Buffer | null
@@ -17,7 +18,6 @@ export interface Fill {
 
 /** Bytes up to which a body is kept in memory besides. */
 export const smallBody = 256 * 1024
-const largestRead = 1024 * 1024
 
 export interface FillOptions {
   path: string
@@ -79,19 +79,22 @@ export function startFill({ path, body, size }: FillOptions): Fill {
 
   async function* read(part: { start: number; end: number }, signal: AbortSignal): AsyncIterable<Uint8Array> {
     let file: FileHandle | null = null
+    let buffer: Buffer | undefined
+    const leave = takePart()
     try {
       for (let position = part.start; position <= part.end; ) {
         await waitBeyond(position, signal)
         const available = Math.min(received, part.end + 1) - position
         if (available <= 0) return
         file ??= await open(path, 'r')
-        const buffer = Buffer.allocUnsafe(Math.min(available, largestRead))
-        const { bytesRead } = await file.read(buffer, 0, buffer.length, position)
+        buffer = fitting(buffer)
+        const { bytesRead } = await file.read(buffer, 0, Math.min(available, buffer.length), position)
         if (bytesRead === 0) throw new MediaError('unavailable', 'a cached body has shrunk while it was read')
         position += bytesRead
         yield buffer.subarray(0, bytesRead)
       }
     } finally {
+      leave()
       await file?.close()
     }
   }
