@@ -1,10 +1,10 @@
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { type Figures, load, median } from './load.ts'
 
 /**
  * The edge beside nginx (when `--nginx path` is given) and a bare Node server, in one run: 20 KiB files through signed
@@ -15,18 +15,12 @@ import { parseArgs } from 'node:util'
 
 const serverCore = '0'
 const loadCore = '1'
-const connections = 32
 
 interface Peer {
   name: string
   child: ChildProcess
   small: string[]
   large: string
-}
-
-interface Figures {
-  perSecond: number
-  cpuMicros: number
 }
 
 async function main(): Promise<void> {
@@ -48,10 +42,13 @@ async function main(): Promise<void> {
         ? [edge, bare, await startNginx(values.nginx, join(folder, `edge-${round}`), edge)]
         : [edge, bare]
       for (const peer of peers) {
-        if (peer === edge) note('edge, small, first seen', await load(peer, peer.small))
-        else await load(peer, peer.small)
-        note(`${peer.name}, small, seen before`, await load(peer, peer.small))
-        note(`${peer.name}, 256 MiB`, await load(peer, [peer.large, peer.large, peer.large], 1))
+        if (peer === edge) note('edge, small, first seen', await load(peer.child.pid, peer.small))
+        else await load(peer.child.pid, peer.small)
+        note(`${peer.name}, small, seen before`, await load(peer.child.pid, peer.small))
+        note(
+          `${peer.name}, 256 MiB`,
+          await load(peer.child.pid, [peer.large, peer.large, peer.large], { connections: 1 }),
+        )
       }
       for (const { child } of peers) {
         child.kill()
@@ -106,60 +103,6 @@ async function startNginx(program: string, folder: string, edge: Peer): Promise<
     )
     if (answers) return peer
   }
-}
-
-/** Asks for each URL once over a few kept connections; checks statuses and counts bytes. */
-async function load(peer: Peer, urls: readonly string[], width = connections): Promise<Figures> {
-  const queue = urls.map((url) => new URL(url))
-  const cpu = await cpuMicros(peer.child.pid ?? 0)
-  const begun = process.hrtime.bigint()
-  await Promise.all(Array.from({ length: width }, () => client(queue)))
-  const seconds = Number(process.hrtime.bigint() - begun) / 1e9
-  return {
-    perSecond: urls.length / seconds,
-    cpuMicros: ((await cpuMicros(peer.child.pid ?? 0)) - cpu) / urls.length,
-  }
-}
-
-function client(queue: URL[]): Promise<void> {
-  const first = queue[0]
-  if (!first) return Promise.resolve()
-  const { promise, resolve, reject } = Promise.withResolvers<void>()
-  const socket = connect(Number(first.port), first.hostname)
-  let left = 0
-  const next = () => {
-    const url = queue.pop()
-    if (!url) {
-      socket.end()
-      resolve()
-      return
-    }
-    socket.write(`GET ${url.pathname}${url.search} HTTP/1.1\r\nHost: ${url.host}\r\n\r\n`)
-  }
-  socket.on('connect', next)
-  socket.on('error', reject)
-  socket.on('data', (chunk: Buffer) => {
-    if (left === 0) {
-      const end = chunk.indexOf('\r\n\r\n')
-      const head = chunk.toString('latin1', 0, end)
-      if (end < 0 || !head.startsWith('HTTP/1.1 200')) return reject(new Error(head.slice(0, 40)))
-      left = Number(/content-length: (\d+)/i.exec(head)?.[1]) - (chunk.length - end - 4)
-    } else {
-      left -= chunk.length
-    }
-    if (left === 0) next()
-  })
-  return promise
-}
-
-/** User and system time of a process so far, in ticks of 10 ms. */
-async function cpuMicros(pid: number): Promise<number> {
-  const fields = (await readFile(`/proc/${pid}/stat`, 'utf8')).replace(/^.*\) /, '').split(' ')
-  return (Number(fields[11]) + Number(fields[12])) * 10_000
-}
-
-function median(values: number[]): number {
-  return values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0
 }
 
 await main()
