@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page, Request } from 'playwright-core'
+import { blocksOf } from '../../scripts/readme.ts'
 import { formOf } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 import { openBrowser, openPages, type Pages } from './browser.ts'
@@ -99,6 +100,32 @@ describe('an unmodified hls.js', () => {
     }
     assert.ok(segments(sent).every((path) => path.startsWith(`/cdn/${media_id}/v`)))
     assert.deepEqual(await page.context().cookies(), [])
+    await page.context().close()
+  })
+
+  for (const [index, code] of blocksOf('Play it', 'js').entries()) {
+    test(`the README's code plays: ${
+      code
+        .split('\n')
+        .find((line) => line.includes('new Hls'))
+        ?.trim() ?? index
+    }`, async () => {
+      const { page } = await open()
+      await page.evaluate(`run(${JSON.stringify(code.replaceAll('http://127.0.0.1:8080', target.url))})`)
+      await page.waitForFunction('video.currentTime > 0.5')
+      await page.context().close()
+    })
+  }
+
+  test("the browser's own player", async () => {
+    const { page, sent } = await open()
+    await page.evaluate('startNative()')
+    await page.waitForFunction('video.currentTime > 0.5')
+    assert.match(String(await page.evaluate('video.currentSrc')), /\/hls\/master\.m3u8\?Policy=/)
+    await page.evaluate(`seek(${seconds - 1})`)
+    await page.waitForFunction('video.ended')
+    assert.equal(await page.evaluate('video.error'), null)
+    assert.ok(segments(sent).length > 0)
     await page.context().close()
   })
 

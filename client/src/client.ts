@@ -32,7 +32,10 @@ export interface MediaClient {
   retry(media_id: string, options?: CallOptions): Promise<Media>
   /** The media now, then at each change, until its status is final. Reconnects by itself. */
   watch(media_id: string, options?: WatchOptions): AsyncIterable<Media>
-  /** A signed address of a rendition: for players, `<img>` and links. It needs no header, and expires. */
+  /**
+   * A signed address of a rendition: for players, `<img>` and links. It needs no header, and expires. That of `hls`
+   * plays a stream; with `cookies` it is plain, and the browser keeps cookies that open it.
+   */
   downloadUrl(media_id: string, query?: DownloadQuery, options?: CallOptions): Promise<Download>
   /** The bytes of a rendition, as a response to read or to stream. */
   download(media_id: string, query?: DownloadQuery, options?: CallOptions): Promise<Response>
@@ -44,8 +47,11 @@ export function createClient(options: ClientOptions): MediaClient {
   const at = (media_id: string) => `/api/media/${encodeURIComponent(media_id)}`
   const list = (query: ListMedia = {}, { signal }: CallOptions = {}) =>
     requests.json<MediaPage>('GET', '/api/media', { query, signal })
-  const downloadUrl = (media_id: string, query: DownloadQuery = {}, { signal }: CallOptions = {}) =>
-    requests.json<Download>('GET', `/api/media/download/${encodeURIComponent(media_id)}`, { query, signal })
+  const downloadUrl = (media_id: string, query: DownloadQuery = {}, { signal }: CallOptions = {}) => {
+    const cookies = query.cookies === 'true' ? { credentials: 'include' as const } : {}
+    const path = `/api/media/download/${encodeURIComponent(media_id)}`
+    return requests.json<Download>('GET', path, { query, signal, ...cookies })
+  }
   return {
     upload: (file, given) => upload(requests, file, given),
     get: (media_id, { signal } = {}) => requests.json('GET', at(media_id), { signal }),

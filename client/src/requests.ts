@@ -18,6 +18,8 @@ export interface RequestOptions {
   signal?: AbortSignal | undefined
   /** Milliseconds for the whole answer; none for a stream. */
   timeout?: number
+  /** Cookies of the service are sent and kept, in a browser; not when not given. */
+  credentials?: 'include'
 }
 
 /** The service's API, as requests. All throw MediaServiceError, ServiceUnreachable, or the signal's reason. */
@@ -57,7 +59,8 @@ export function openRequests({ baseUrl, token, fetch: given }: ClientOptions): R
     return await send(await credential())
   }
 
-  async function open(method: string, path: string, { body, headers, query, signal }: RequestOptions = {}) {
+  async function open(method: string, path: string, options: RequestOptions = {}) {
+    const { body, headers, query, signal, credentials: cookies } = options
     const url = `${base}${path}${queryOf(query)}`
     const json = body === undefined ? {} : { 'content-type': 'application/json' }
     const response = await withCredential(
@@ -68,6 +71,7 @@ export function openRequests({ baseUrl, token, fetch: given }: ClientOptions): R
             headers: { accept: 'application/json', ...json, ...credentials, ...headers },
             body: body === undefined ? null : JSON.stringify(body),
             signal: signal ?? null,
+            ...(cookies ? { credentials: cookies } : {}),
           }),
         ),
     )

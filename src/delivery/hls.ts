@@ -56,7 +56,8 @@ export const rewriteStoryboardLine: RewriteLine = (line, rewriting) =>
 
 /** Characters; ours have some hundred. */
 const longestLine = 64 * 1024
-/** Characters handed on at a time: a film's playlist grows twentyfold, and is never whole in memory. */
+/** Bytes read, and characters handed on, at a time: a film's playlist grows tenfold, and is never whole in memory. */
+const sliceLength = 16 * 1024
 const pieceLength = 64 * 1024
 
 /** The text with each line rewritten, piece by piece. @throws MediaError `internal` for a line without end */
@@ -70,7 +71,7 @@ export async function* rewriteText(
   const decoder = new TextDecoder()
   let rest = ''
   let piece = ''
-  for await (const chunk of body) {
+  for await (const chunk of slicesOf(body)) {
     const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n')
     rest = lines.pop() ?? ''
     if (rest.length > longestLine) throw new MediaError('internal', 'a playlist with a line that is none')
@@ -82,4 +83,10 @@ export async function* rewriteText(
     }
   }
   yield piece + rewrite(rest + decoder.decode())
+}
+
+async function* slicesOf(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void> {
+  for await (const chunk of body) {
+    for (let at = 0; at < chunk.length; at += sliceLength) yield chunk.subarray(at, at + sliceLength)
+  }
 }

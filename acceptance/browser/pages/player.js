@@ -1,5 +1,6 @@
 // A page as an application would write it, with hls.js from npm. What it is to play stands in its address.
 import Hls from 'hls.js'
+import { createClient } from '../../../client/src/index.ts'
 
 const told = Object.fromEntries(new URLSearchParams(location.search))
 const video = Object.assign(document.createElement('video'), { muted: true, width: 320 })
@@ -8,14 +9,13 @@ const errors = []
 const levels = []
 let hls
 
+const AsyncFunction = (async () => {}).constructor
+
 /** By a signed address, which is all there is to it; or by cookies that the service has set for the CDN. */
 async function addressOf(rendition) {
-  const cookies = told.cookies ? '&cookies=true' : ''
-  const reply = await fetch(`${told.endpoint}/api/media/download/${told.media_id}?rendition=${rendition}${cookies}`, {
-    headers: { accept: 'application/json' },
-    ...(told.cookies ? { credentials: 'include' } : {}),
-  })
-  return (await reply.json()).url
+  const media = createClient({ baseUrl: told.endpoint })
+  const cookies = told.cookies ? { cookies: 'true' } : {}
+  return (await media.downloadUrl(told.media_id, { rendition, ...cookies })).url
 }
 
 Object.assign(window, {
@@ -24,6 +24,16 @@ Object.assign(window, {
   /** Heights that were switched to, in order. */
   levels,
   addressOf,
+  /** Runs a piece of code as a reader of a page has it: with hls.js, a video and the name of a media. */
+  async run(code) {
+    await new AsyncFunction('Hls', 'video', 'media_id', code)(Hls, video, told.media_id)
+    await video.play()
+  },
+  /** By the browser's own player. */
+  async startNative() {
+    video.src = await addressOf('hls')
+    await video.play()
+  },
   /** Resolves with the heights of the stream when it plays. */
   async start(address) {
     hls = new Hls(told.cookies ? { xhrSetup: (xhr) => Object.assign(xhr, { withCredentials: true }) } : {})
