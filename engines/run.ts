@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { globSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { startCeph } from './ceph.ts'
+import { startClamav } from './clamav.ts'
 import { startDynamodb } from './dynamodb.ts'
 import type { Engine } from './engine.ts'
 import { startKafka } from './kafka.ts'
@@ -61,7 +62,7 @@ function suitesOn(env: Record<string, string>): Suite[] {
 
 function suiteOf(file: string, env: Record<string, string>): Suite {
   const imports = readFileSync(join(root, file), 'utf8').matchAll(
-    /from '[./]+(?:engines\/)?(ceph|dynamodb|kafka|sqs)\.ts'/g,
+    /from '[./]+(?:engines\/)?(ceph|clamav|dynamodb|kafka|sqs)\.ts'/g,
   )
   const engines = [...imports].map(([, engine]) => engine).join(' ')
   return { name: file.replace('.test.ts', ''), engines, files: [file], concurrency: 1, env }
@@ -134,7 +135,7 @@ function report(suites: Suite[], outcomes: Outcome[]): number {
 }
 
 async function startAll(): Promise<Engine[]> {
-  const started = await Promise.allSettled([startCeph(), startDynamodb(), startKafka(), startSqs()])
+  const started = await Promise.allSettled([startCeph(), startClamav(), startDynamodb(), startKafka(), startSqs()])
   const engines = started.flatMap((one) => (one.status === 'fulfilled' ? [one.value] : []))
   const failures = started.flatMap((one) => (one.status === 'rejected' ? [one.reason] : []))
   if (failures.length === 0) return engines

@@ -26,7 +26,7 @@ function errorsPage(): string {
   const refusals = requestCodes.map((code) => `| \`${code}\` | ${answers[code].status} | ${answers[code].detail} |`)
   const failures = Object.entries(outcomes)
     .filter(([, { onlyRequests }]) => !onlyRequests)
-    .map(([code, { action, message }]) => `| \`${code}\` | ${action === 'retry' ? 'yes' : 'no'} | ${message} |`)
+    .map(([code, { action, message }]) => `| \`${code}\` | ${action === 'park' ? 'no' : 'yes'} | ${message} |`)
   return [
     '# Error codes',
     '',

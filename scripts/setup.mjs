@@ -61,7 +61,7 @@ function installTools() {
   say(`${missing.join(' and ')} missing; for the strong sandbox install with: ${command}`)
 }
 
-/** What `engines/` starts: Ceph by Debian's packages, the others by Java and Maven. */
+/** What `engines/` starts: Ceph and ClamAV by Debian's packages, the others by Java and Maven. */
 function missingEngines() {
   const programs = {
     'ceph-mon': 'ceph-mon',
@@ -70,6 +70,7 @@ function missingEngines() {
     'ceph-common': 'radosgw-admin',
   }
   const missing = Object.keys(programs).filter((name) => !runs(programs[name], ['--version']))
+  if (!runs('clamd', ['--version'])) missing.push('clamav-daemon')
   if (!runs('java', ['-version'])) missing.push('openjdk-17-jre-headless')
   if (!runs('mvn', ['--version'])) missing.push('maven')
   return missing

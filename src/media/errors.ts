@@ -50,8 +50,11 @@ export const errorCodes = [
   'memory_exceeded',
   'output_too_large',
   'checksum_mismatch',
+  'malware_found',
+  'too_large_to_scan',
   // processing: us
   'raw_missing',
+  'scanner_unavailable',
   'tool_missing',
   'tool_crashed',
   'sandbox_missing',

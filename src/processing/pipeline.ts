@@ -7,6 +7,7 @@ import { outputPrefix, parseS3Url, s3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord, Rendition } from '../media/record.ts'
 import type { ObjectStore } from '../objects/port.ts'
+import { openGates } from './gates/gates.ts'
 import type { Processed, Processor, ProcessTask } from './process.ts'
 import { bringRaw, type Raw } from './raw.ts'
 import { makeAudio } from './recipes/audio.ts'
@@ -87,7 +88,10 @@ async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Tu
     report(5)
     const onProgress = (share: number) => report(5 + 85 * share)
     const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress }
+    const gates = openGates(deps)
+    const warnings = await gates.admit(record, bench)
     const made = await follow(deps, record, bench)
+    made.warnings.unshift(...warnings)
     report(90)
     const processed = await store(deps, { task, made, raw })
     report(100)

@@ -1,4 +1,5 @@
-import { integer, oneOf, type SettingsOf, text } from '../media/setting.ts'
+import { integer, oneOf, optionalText, type SettingsOf, text } from '../media/setting.ts'
+import { whereIs } from './gates/address.ts'
 
 export const processingSettings = {
   ffmpeg: text('FFMPEG_PATH', {
@@ -15,6 +16,19 @@ export const processingSettings = {
     default: 'auto',
     summary:
       'How tools are kept apart: `bwrap` (bubblewrap) or nothing starts, `weak` (limits, but the files and network of the service), or `auto`: bubblewrap where it works, else weak, which then takes video only on loopback.',
+  }),
+  clamd: {
+    ...optionalText('CLAMD_ADDRESS', {
+      takes: '`host:port` of a ClamAV daemon, or the path of its socket',
+      summary:
+        'Every upload is scanned by it before anything else reads it; while it cannot be reached, uploads wait. Without it nothing is scanned.',
+    }),
+    parse: (value: string) => (whereIs(value), value),
+  },
+  clamdOversize: oneOf('CLAMD_OVERSIZE', ['refuse', 'skip'], {
+    default: 'refuse',
+    summary:
+      "What becomes of a file that is longer than the daemon's `StreamMaxLength`: it fails as `too_large_to_scan`, or is processed with the warning `not_scanned`.",
   }),
   preset: oneOf('VIDEO_PRESET', ['ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow'], {
     default: 'veryfast',

@@ -1,8 +1,8 @@
 import type { ErrorCode } from '../media/errors.ts'
 
-/** What a failed job means: whether trying again can help, and the words for the media's owner. */
+/** What a failed job means: whether trying again can help (`wait`: in the end it will), and the words for the media's owner. */
 interface Outcome {
-  action: 'retry' | 'park'
+  action: 'retry' | 'park' | 'wait'
   /** Stored as `error.message`: what happened, what to do. */
   message: string
   /** A job never fails with it: it belongs to requests. */
@@ -47,6 +47,12 @@ export const outcomes: Record<ErrorCode, Outcome> = {
     action: 'park',
     message: 'The result would be larger than is allowed. Upload a smaller or shorter file.',
   },
+  malware_found: { action: 'park', message: 'The file holds malware, so it was not processed. Upload a clean file.' },
+  too_large_to_scan: {
+    action: 'park',
+    message: 'The file is larger than what can be checked for malware. Upload a smaller one.',
+  },
+  scanner_unavailable: { action: 'wait', message: 'The file waits to be checked for malware.' },
   raw_missing: { action: 'park', message: 'The uploaded bytes are no longer there. Upload the file again.' },
   checksum_mismatch: {
     action: 'park',

@@ -121,6 +121,7 @@ function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, ma
   const code = codeOf(error)
   const last_error = `${code}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 2_000)
   const now = clock.now()
+  if (outcomes[code].action === 'wait') return waitLonger({ job, record }, { now, random: chance.random(), last_error })
   if (outcomes[code].action === 'retry' && job.attempts < attemptLimit(job, maxAttempts)) {
     const due_at = now + pauseAfter(job.attempts, chance.random())
     return { job: { ...requeued(due_at), last_error }, media: { expect: {} } }
@@ -132,6 +133,18 @@ function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, ma
   const events = [{ type: event, at: isoTime(now), data: { ...failure, attempt: job.attempts } }]
   const patch = { status, error: failure }
   return { job: parked, media: { expect: { status: ['processing'] }, patch, jobs: tidyLater(job, now), events } }
+}
+
+const waitMs = 30_000
+
+/** What a job waits for will come: the attempt is not counted. */
+function waitLonger(
+  { job, record }: Claim,
+  { now, random, last_error }: { now: number; random: number; last_error: string },
+): Ending {
+  const attempts = job.attempts - 1
+  const media = { expect: {}, ...(job.kind === 'process' ? { patch: { attempts: record.attempts - 1 } } : {}) }
+  return { job: { ...requeued(now + waitMs * (0.5 + random / 2)), attempts, last_error }, media }
 }
 
 /** @throws MediaError `gave_up` for a job that has killed its workers too often to be tried once more. */

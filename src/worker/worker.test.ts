@@ -133,6 +133,22 @@ describe('worker', () => {
     assert.deepEqual(bench.buried, ['m1.process: tool_crashed after 3 attempts'])
   })
 
+  test('what waits for something that will come is never given up', async () => {
+    let tries = 0
+    const bench = openBench(async (task) => {
+      if (++tries <= 20) throw new MediaError('scanner_unavailable', 'nobody there')
+      return await bench.storeOutput(task)
+    })
+    await bench.accept()
+    bench.startWorker()
+    bench.startSweeper()
+    await bench.after(60_000)
+    assert.deepEqual([(await bench.record()).status, (await bench.record()).attempts], ['processing', 0])
+    await bench.after(20 * 60_000)
+    const { status, attempts } = await bench.record()
+    assert.deepEqual([status, attempts, tries], ['processed', 1, 21])
+  })
+
   test('what is wrong with the file is not tried again; a retry by its owner is', async () => {
     let good = false
     const bench = openBench(async (task) => {
