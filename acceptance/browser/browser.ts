@@ -9,8 +9,11 @@ import { type Browser, chromium } from 'playwright-core'
 
 const names = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
 
-/** @throws Error saying what to install. */
-export async function openBrowser(): Promise<Browser> {
+/**
+ * @param more arguments of Chromium's own
+ * @throws Error saying what to install.
+ */
+export async function openBrowser(...more: string[]): Promise<Browser> {
   const { CHROMIUM_PATH } = process.env
   const executablePath = CHROMIUM_PATH ?? names.map(pathOf).find((path) => path !== '')
   if (!executablePath) {
@@ -18,7 +21,7 @@ export async function openBrowser(): Promise<Browser> {
   }
   // Its own sandbox does not start as root.
   const args = process.getuid?.() === 0 ? ['--no-sandbox'] : []
-  return await chromium.launch({ executablePath, args, headless: true })
+  return await chromium.launch({ executablePath, args: [...args, ...more], headless: true })
 }
 
 function pathOf(name: string): string {

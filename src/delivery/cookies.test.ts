@@ -46,6 +46,8 @@ describe('cookies for the CDN', () => {
       /SameSite=Lax$/,
     )
     assert.match(make({ ...base, pages: ['https://app.other.com'] }, host) ?? '', /Secure; SameSite=None; Partitioned$/)
+    // Another scheme is another site.
+    assert.match(make({ ...base, pages: ['http://app.example.com'] }, host) ?? '', /SameSite=None; Partitioned$/)
     // Browsers refuse SameSite=None without Secure.
     const plain = { baseUrl: 'http://127.0.0.1/cdn', pages: ['https://app.other.com'] }
     assert.match(make(plain, '127.0.0.1') ?? '', /HttpOnly; SameSite=Lax$/)

@@ -34,6 +34,7 @@ export function cookieHeaders(settings: CookieSettings, { values, folder, lifeti
     `Path=${pathname.replace(/\/$/, '')}/${folder}/`,
     `Max-Age=${lifetime}`,
     'HttpOnly',
+    // Browsers take none for all sites that may go over an open line.
     ...(protocol === 'https:' ? ['Secure', ...sameSite(settings.pages, domain ?? hostname)] : ['SameSite=Lax']),
   ]
   return Object.entries(values).map(([name, value]) => [`${name}=${value}`, ...attributes].join('; '))
@@ -58,9 +59,11 @@ function domainFor(domain: string | undefined, cdn: string, api: string): string
   throw new MediaError('cookies_unavailable', `cookies of ${api} for ${cdn}`, { detail })
 }
 
-/** Pages of other sites get none unless it is said; and there a browser keeps them apart for each page's site. */
+/** Pages of other sites send none unless it is said; and there a browser keeps them apart for each page's site. */
 function sameSite(pages: readonly string[], site: string): string[] {
-  const isForeign = pages.some((page) => !covers(site, new URL(page).hostname))
+  const isForeign = pages.map((page) => new URL(page)).some(({ protocol, hostname }) => {
+    return protocol !== 'https:' || !covers(site, hostname)
+  })
   return isForeign ? ['SameSite=None', 'Partitioned'] : ['SameSite=Lax']
 }
 

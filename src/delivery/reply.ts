@@ -83,7 +83,8 @@ export function sendPreflight(reply: Reply, cors: Answer['headers'] | null): voi
   writeHead(reply, 204, {
     ...everywhere,
     'access-control-allow-methods': 'GET, HEAD, OPTIONS',
-    'access-control-allow-headers': 'range, if-range, if-match, if-none-match, if-modified-since, if-unmodified-since',
+    'access-control-allow-headers':
+      'authorization, range, if-range, if-match, if-none-match, if-modified-since, if-unmodified-since',
     'access-control-max-age': 86_400,
     ...cors,
   })

@@ -20,7 +20,13 @@ const bucket = 'processed'
 const page = 'https://app.example.com'
 const { publicKey, privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const signer = openSigner({ keyPairId: 'KTEST', privateKey })
-const verifier = openVerifier(new Map([['KTEST', publicKey]]))
+const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 })
+const verifier = openVerifier(
+  new Map([
+    ['KTEST', publicKey],
+    ['KRSA', rsa.publicKey],
+  ]),
+)
 
 const files: Record<string, string> = {
   'hls/master.m3u8':
@@ -149,6 +155,15 @@ describe('streams', () => {
     const canned = new URL(signer.signUrl(exact, { expires })).search.slice(1)
     assert.match(await refused(playlist(canned), 403, 'bad_signature'), /one file alone/)
     await refused(`${url}/api/media/${media_id}/storyboard.vtt?${signed(resource())}`, 403, 'bad_signature')
+  })
+
+  test('signatures by SHA-256 and RSA hold for what they name too', async () => {
+    const own = openSigner({ keyPairId: 'KRSA', privateKey: rsa.privateKey, hash: 'SHA256' })
+    const expires = Math.floor(clock.now() / 1000) + 600
+    const query = new URL(own.signUrl('https://x/', { expires, resource: resource() })).search.slice(1)
+    const { segments = [] } = parse((await get(playlist(query, '720p.m3u8'))).text)
+    assert.match(segments[0]?.uri ?? '', /&Hash-Algorithm=SHA256$/)
+    assert.equal((await get(segments[0]?.uri ?? '')).text, 'segment')
   })
 
   test('an expired one is refused', async () => {
