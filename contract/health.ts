@@ -9,7 +9,9 @@ const Checks = Type.Record(Type.String(), Type.Enum(['ok', 'failed', 'timed_out'
 })
 
 const Drivers = Type.Optional(
-  Type.Record(Type.String(), Type.String(), { description: 'The engine behind each room, by its setting.' }),
+  Type.Record(Type.String(), Type.String(), {
+    description: 'The engine behind each room, by its setting, and the sandbox of tools where some are run.',
+  }),
 )
 
 export const Ready = Type.Object(

@@ -4,12 +4,13 @@ import { openDataFolder } from './embedded/folder.ts'
 import { assertSafeToListen } from './http/identity.ts'
 import { systemChance, systemClock } from './media/clock.ts'
 import { startRelay } from './notices/relay.ts'
+import { probeSandbox } from './processing/tools/sandbox.ts'
 import { hasEventTopic } from './queue/port.ts'
 import { startApi } from './wiring/api.ts'
 import { startEdge } from './wiring/edge.ts'
 import { isShared, refuseLonelyWorker, requireDeliveryKeys, requireSharedKeys } from './wiring/engines.ts'
 import { openPorts, type Ports } from './wiring/ports.ts'
-import { openLog, type Role, type Site } from './wiring/site.ts'
+import { once, openLog, type Role, type Site } from './wiring/site.ts'
 import { openSiteMetrics, openWorkParts, startProbes, startSweep, startWork, type WorkParts } from './wiring/work.ts'
 import type { Metrics } from './worker/metrics.ts'
 
@@ -78,6 +79,7 @@ export function openSite(role: Role, config: Config, onFatal: (error: Error) => 
     clock: systemClock,
     chance: systemChance,
     log,
+    sandbox: once(() => probeSandbox(config.processing.sandbox)),
     closers: openClosers({ clock: systemClock, log }),
     publicUrl: () => config.http.publicUrl ?? address,
     listensAt: (said) => {

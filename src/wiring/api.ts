@@ -23,7 +23,7 @@ import { openResumable } from '../uploads/resumable.ts'
 import { openSharedTurns } from '../uploads/shared-turns.ts'
 import type { Metrics } from '../worker/metrics.ts'
 import { openDeliveryKeys, openFarStorage, openSiteEdge } from './edge.ts'
-import { driversOf, isShared } from './engines.ts'
+import { describeEngines, isShared } from './engines.ts'
 import { type Ports, readinessOf } from './ports.ts'
 import { once, type Site } from './site.ts'
 
@@ -41,7 +41,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     streams,
     live,
     readiness: readinessOf(ports),
-    drivers: driversOf(config),
+    drivers: await describeEngines(site),
     metrics,
     edge,
     clock,

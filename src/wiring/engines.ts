@@ -1,8 +1,15 @@
 import type { Config } from '../config.ts'
+import type { Site } from './site.ts'
 
 /** The engine behind each room. */
 export function driversOf({ metadata, queue, objects }: Config) {
   return { metadata: metadata.driver, queue: queue.driver, objects: objects.driver }
+}
+
+/** The same, and what keeps tools apart where some are run: for readiness. */
+export async function describeEngines({ config, role, sandbox }: Site): Promise<Record<string, string>> {
+  const works = role === 'all' || role === 'worker'
+  return { ...driversOf(config), ...(works ? { sandbox: (await sandbox()).kind } : {}) }
 }
 
 /** The settings that name an engine which lives in one process. */

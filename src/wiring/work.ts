@@ -6,12 +6,12 @@ import { openProcessor } from '../processing/pipeline.ts'
 import type { Processor } from '../processing/process.ts'
 import { findTools } from '../processing/tools/find.ts'
 import { openRunner } from '../processing/tools/run.ts'
-import { isVideoSafe, probeSandbox, type Sandbox } from '../processing/tools/sandbox.ts'
+import { isVideoSafe, type Sandbox } from '../processing/tools/sandbox.ts'
 import { openLead } from '../worker/lead.ts'
 import { type Metrics, openMetrics } from '../worker/metrics.ts'
 import { startSweeper } from '../worker/sweeper.ts'
 import { startWorker } from '../worker/worker.ts'
-import { driversOf, isShared } from './engines.ts'
+import { describeEngines, isShared } from './engines.ts'
 import { type Ports, readinessOf } from './ports.ts'
 import type { Site } from './site.ts'
 
@@ -60,7 +60,7 @@ export async function startProbes(site: Site, ports: Ports, metrics: Metrics): P
   const { config, closers } = site
   const { port } = config.worker
   if (port === null) return 'Worker is waiting for jobs'
-  const probes = openProbes({ ...site, readiness: readinessOf(ports), drivers: driversOf(config), metrics })
+  const probes = openProbes({ ...site, readiness: readinessOf(ports), drivers: await describeEngines(site), metrics })
   const server = await listenStandalone({ ...config.http, port, portSetting: 'WORKER_PORT' }, probes)
   closers.add('probes', server.close)
   return `Worker is waiting for jobs, and listening on ${server.address} for /healthz, /readyz and /metrics`
@@ -69,7 +69,7 @@ export async function startProbes(site: Site, ports: Ports, metrics: Metrics): P
 /** A line on each for the operator. */
 async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Processor; lines: string[] }> {
   const { config, closers, clock, log, role } = site
-  const [sandbox, found] = await Promise.all([probeSandbox(config.processing.sandbox), findTools(config.processing)])
+  const [sandbox, found] = await Promise.all([site.sandbox(), findTools(config.processing)])
   // A worker of its own listens nowhere: its media come from whoever reaches the API.
   const takesVideo = isVideoSafe(sandbox, { loopback: role !== 'worker' && isLoopback(config.http.host) })
   const processor = await openProcessor({
