@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page, Request } from 'playwright-core'
 import { blocksOf } from '../../scripts/readme.ts'
-import { formOf } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 import { openBrowser, openPages, type Pages } from './browser.ts'
-import { assertProcessed, makeFile } from './kit.ts'
-import { seconds, storeStream } from './stored.ts'
+import { addFilm, seconds } from './stored.ts'
 
 /** hls.js as npm delivers it, on a page of another origin, through the edge. */
 
@@ -23,16 +21,9 @@ describe('an unmodified hls.js', () => {
     folder = await mkdtemp(join(tmpdir(), 'browser-'))
     browser = await openBrowser()
     pages = await openPages('player')
-    const given = { dataDir: join(folder, 'data'), env: { CORS_ORIGINS: pages.origin }, embedded: true }
-    target = await startTarget(given)
-    const file = await makeFile(folder, 'clip.mp4')
-    const body = formOf({ title: 'Film', file: new File([await readFile(file.path)], 'clip.mp4') })
-    const answer = await fetch(`${target.url}/api/media/upload`, { method: 'POST', body })
-    media_id = ((await answer.json()) as { media_id: string }).media_id
-    await assertProcessed(media_id, { url: target.url, file })
-    await target.stop()
-    await storeStream(given.dataDir, media_id)
-    target = await startTarget(given)
+    const dataDir = join(folder, 'data')
+    media_id = await addFilm(folder, dataDir)
+    target = await startTarget({ dataDir, env: { CORS_ORIGINS: pages.origin }, embedded: true })
   })
   after(async () => {
     await browser?.close()

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { mkdir, readdir, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { openStore } from '../../src/embedded/store.ts'
@@ -9,6 +9,9 @@ import { parseSettings } from '../../src/media/setting.ts'
 import { openMetadata } from '../../src/metadata/open.ts'
 import { metadataSettings } from '../../src/metadata/settings.ts'
 import { openFilesystemObjects } from '../../src/objects/filesystem.ts'
+import { formOf } from '../samples.ts'
+import { startTarget } from '../target.ts'
+import { assertProcessed, makeFile } from './kit.ts'
 
 const run = promisify(execFile)
 export const seconds = 12
@@ -19,8 +22,25 @@ async function ffmpeg(args: string, cwd: string): Promise<void> {
   await run('ffmpeg', ['-v', 'error', '-y', ...args.split(' ')], { cwd })
 }
 
-/** Makes a stream and a storyboard as they are stored, and gives them to a media of a service that does not run. */
-export async function storeStream(dataDir: string, media_id: string): Promise<void> {
+/** A media with a stream and a storyboard, in the data folder of a service that does not run. */
+export async function addFilm(folder: string, dataDir: string): Promise<string> {
+  const target = await startTarget({ dataDir, embedded: true })
+  try {
+    const file = await makeFile(folder, 'clip.mp4')
+    const body = formOf({ title: 'Film', file: new File([await readFile(file.path)], 'clip.mp4') })
+    const answer = await fetch(`${target.url}/api/media/upload`, { method: 'POST', body })
+    const { media_id } = (await answer.json()) as { media_id: string }
+    await assertProcessed(media_id, { url: target.url, file })
+    await target.stop()
+    await storeStream(dataDir, media_id)
+    return media_id
+  } finally {
+    await target.stop()
+  }
+}
+
+/** Makes a stream and a storyboard as they are stored, and gives them to a media. */
+async function storeStream(dataDir: string, media_id: string): Promise<void> {
   const made = join(dataDir, 'made')
   await mkdir(join(made, 'hls'), { recursive: true })
   await mkdir(join(made, 'storyboard'))
