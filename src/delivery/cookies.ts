@@ -61,9 +61,11 @@ function domainFor(domain: string | undefined, cdn: string, api: string): string
 
 /** Pages of other sites send none unless it is said; and there a browser keeps them apart for each page's site. */
 function sameSite(pages: readonly string[], site: string): string[] {
-  const isForeign = pages.map((page) => new URL(page)).some(({ protocol, hostname }) => {
-    return protocol !== 'https:' || !covers(site, hostname)
-  })
+  const isForeign = pages
+    .map((page) => new URL(page))
+    .some(({ protocol, hostname }) => {
+      return protocol !== 'https:' || !covers(site, hostname)
+    })
   return isForeign ? ['SameSite=None', 'Partitioned'] : ['SameSite=Lax']
 }
 

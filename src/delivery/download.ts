@@ -62,6 +62,12 @@ interface DownloadOptions {
   urlSeconds?: number
 }
 
+/** Seconds; and since the epoch. */
+interface Life {
+  lifetime: number
+  expires: number
+}
+
 const longestLife = 604_800
 
 export function openDownloads(options: DownloadOptions): Downloads {
@@ -75,9 +81,9 @@ export function openDownloads(options: DownloadOptions): Downloads {
   }
 
   /** One policy for the folder: of each address that a stream consists of, or of the cookies. */
-  function addressOfStream({ folder, file, route }: Stream, { media_id, cookies }: DownloadRequest, lifetime: number) {
+  function addressOfStream({ folder, file, route }: Stream, { media_id, cookies }: DownloadRequest, life: Life) {
     const resource = `${baseUrl}/${folder}/*`
-    const expires = expiryOf(lifetime)
+    const { expires, lifetime } = life
     if (!cookies) {
       return { url: signer.signUrl(`${publicUrl}/api/media/${media_id}/${route}`, { expires, resource }) }
     }
@@ -92,8 +98,6 @@ export function openDownloads(options: DownloadOptions): Downloads {
   function lifeOfStream({ duration }: MediaRecord): number {
     return Math.min(longestLife, Math.max(urlSeconds, streamSeconds(duration)))
   }
-
-  const expiryOf = (lifetime: number) => Math.floor(clock.now() / 1_000) + lifetime
 
   return {
     async download(request) {
@@ -110,10 +114,10 @@ export function openDownloads(options: DownloadOptions): Downloads {
       const query = disposition
         ? `?response-content-disposition=${encodeValue(contentDisposition(disposition, filename))}`
         : ''
-      const expires = expiryOf(lifetime)
+      const expires = Math.floor(clock.now() / 1_000) + lifetime
       return {
         ...(stream
-          ? addressOfStream(stream, request, lifetime)
+          ? addressOfStream(stream, request, { expires, lifetime })
           : { url: signer.signUrl(`${baseUrl}/${ref.key}${query}`, { expires }) }),
         expires_at: isoTime(expires * 1_000),
         content_type: file.content_type,

@@ -92,14 +92,12 @@ function askedBy({ params, url, ip }: FastifyRequest, kind: StreamKind) {
 }
 
 /** https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3 */
-export function acceptsGzip(header: string | undefined): boolean {
-  const codings = (header ?? '').split(',').map((one) =>
-    one
-      .trim()
-      .toLowerCase()
-      .split(/\s*;\s*q=/),
-  )
-  const weightOf = (name: string) =>
-    codings.find(([coding]) => coding === name)?.[1] ?? (codings.some(([coding]) => coding === name) ? '1' : null)
-  return Number(weightOf('gzip') ?? weightOf('*') ?? 0) > 0
+export function acceptsGzip(header = ''): boolean {
+  const weights = new Map(header.toLowerCase().split(',').map(weightOf))
+  return (weights.get('gzip') ?? weights.get('*') ?? 0) > 0
+}
+
+function weightOf(listed: string): [string, number] {
+  const [coding = '', weight = '1'] = listed.trim().split(/\s*;\s*q=/)
+  return [coding, Number(weight)]
 }
