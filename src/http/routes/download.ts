@@ -33,11 +33,11 @@ export function downloadRoutes(app: App, { downloads }: Pick<AppDeps, 'downloads
       },
     },
     async ({ caller, params, query, headers, host }, reply) => {
-      const asked = { user_id: caller.user_id, media_id: params.media_id, ...query }
-      const { cookies, ...download } = await downloads.download({
-        ...asked,
-        cookies: query.cookies === 'true' ? { host } : undefined,
-      })
+      const { cookies: wanted, ...wishes } = query
+      const asked = { user_id: caller.user_id, media_id: params.media_id, ...wishes }
+      const { cookies, ...download } = await downloads.download(
+        wanted === 'true' ? { ...asked, cookies: { host } } : asked,
+      )
       if (cookies) reply.header('set-cookie', cookies)
       reply.header('vary', [reply.getHeader('vary'), 'Accept'].filter(Boolean).join(', '))
       if (prefersJson(headers.accept)) return download
