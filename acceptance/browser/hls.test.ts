@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page, Request } from 'playwright-core'
 import { blocksOf } from '../../scripts/readme.ts'
+import { openJudge } from '../judge.ts'
 import { startTarget, type Target } from '../target.ts'
 import { openBrowser, openPages, type Pages } from './browser.ts'
 import { addFilm, seconds } from './stored.ts'
@@ -125,6 +126,20 @@ describe('an unmodified hls.js', () => {
     const widths = (await page.evaluate('sheets()')) as number[]
     assert.ok(widths.length > 0 && widths.every((width) => width > 0), String(widths))
     await page.context().close()
+  })
+
+  test('what /openapi.json promises of streams', async () => {
+    const judge = await openJudge(target.url)
+    for (const rendition of ['hls', 'storyboard.vtt']) {
+      const asked = `/api/media/download/${media_id}?rendition=${rendition}`
+      const { json } = await judge.ask('GET', asked, { headers: { accept: 'application/json' } })
+      const { status, text } = await judge.ask('GET', json.url.slice(target.url.length))
+      assert.deepEqual([status, text.includes('Policy=')], [200, true])
+      assert.equal((await judge.ask('GET', new URL(json.url).pathname)).status, 403)
+      const byCookies = await judge.ask('GET', `${asked}&cookies=true`, { headers: { accept: 'application/json' } })
+      assert.equal(byCookies.headers.getSetCookie().length, 3)
+    }
+    assert.deepEqual(judge.unseen('stream'), [])
   })
 
   test('a deleted media plays no further', async () => {
