@@ -52,9 +52,11 @@ export const errorCodes = [
   'checksum_mismatch',
   'malware_found',
   'too_large_to_scan',
+  'refused_by_moderation',
   // processing: us
   'raw_missing',
   'scanner_unavailable',
+  'step_failed',
   'tool_missing',
   'tool_crashed',
   'sandbox_missing',

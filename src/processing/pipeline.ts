@@ -8,6 +8,7 @@ import type { Log } from '../media/log.ts'
 import type { MediaRecord, Rendition } from '../media/record.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import { openGates } from './gates/gates.ts'
+import type { Step } from './gates/steps.ts'
 import type { Processed, Processor, ProcessTask } from './process.ts'
 import { bringRaw, type Raw } from './raw.ts'
 import { makeAudio } from './recipes/audio.ts'
@@ -28,6 +29,8 @@ export interface ProcessorDeps {
   /** False where the sandbox is too weak for video and sound: then they fail as `sandbox_missing`. */
   takesVideo: boolean
   settings: ProcessingSettings
+  /** What `STEPS_FILE` names, as `readSteps` gives it. */
+  steps?: readonly Step[]
   /** A folder of this process's own, `DATA_DIR/work`: what a crash left in it is removed. */
   workRoot: string
   processedBucket: string
@@ -90,7 +93,7 @@ async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Tu
     const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress }
     const gates = openGates(deps)
     const warnings = await gates.admit(record, bench)
-    const made = await follow(deps, record, bench)
+    const made = await gates.complete(record, bench, await follow(deps, record, bench))
     made.warnings.unshift(...warnings)
     report(90)
     const processed = await store(deps, { task, made, raw })

@@ -30,6 +30,10 @@ export const processingSettings = {
     summary:
       "What becomes of a file that is longer than the daemon's `StreamMaxLength`: it fails as `too_large_to_scan`, or is processed with the warning `not_scanned`.",
   }),
+  stepsFile: optionalText('STEPS_FILE', {
+    takes: 'a JSON file',
+    summary: 'Programs and servers of your own that judge media or write captions for them: docs/extensions.md.',
+  }),
   preset: oneOf('VIDEO_PRESET', ['ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow'], {
     default: 'veryfast',
     summary:

@@ -10,6 +10,7 @@ import { type MediaRecord, type MediaType, newRecord } from '../media/record.ts'
 import { parseSettings } from '../media/setting.ts'
 import { openFilesystemObjects } from '../objects/filesystem.ts'
 import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
+import { readSteps } from './gates/steps.ts'
 import { type OpenProcessor, openProcessor } from './pipeline.ts'
 import type { Processed } from './process.ts'
 import { processingSettings } from './settings.ts'
@@ -46,6 +47,7 @@ export async function openTestbed(given: { env?: Record<string, string>; remote?
     runner,
     tools,
     settings,
+    steps: await readSteps(settings.stepsFile),
     workRoot,
     clock: systemClock,
     chance: systemChance,

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { isLoopback } from '../http/identity.ts'
 import { openProbes } from '../http/probes.ts'
 import { listenStandalone } from '../http/standalone.ts'
+import { readSteps } from '../processing/gates/steps.ts'
 import { openProcessor } from '../processing/pipeline.ts'
 import type { Processor } from '../processing/process.ts'
 import { findTools } from '../processing/tools/find.ts'
@@ -69,6 +70,7 @@ export async function startProbes(site: Site, ports: Ports, metrics: Metrics): P
 /** A line on each for the operator. */
 async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Processor; lines: string[] }> {
   const { config, closers, clock, log, role } = site
+  const steps = await readSteps(config.processing.stepsFile)
   const [sandbox, found] = await Promise.all([site.sandbox(), findTools(config.processing)])
   // A worker of its own listens nowhere: its media come from whoever reaches the API.
   const takesVideo = isVideoSafe(sandbox, { loopback: role !== 'worker' && isLoopback(config.http.host) })
@@ -79,6 +81,7 @@ async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Pr
     tools: found.tools,
     takesVideo,
     settings: config.processing,
+    steps,
     workRoot: join(ports.scratch, 'work'),
     processedBucket: config.objects.processedBucket,
   })
@@ -90,6 +93,7 @@ async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Pr
     lines: [
       `tools      ${found.problem ?? `ffmpeg ${found.tools?.version}`}`,
       `sandbox    ${sandboxLine(sandbox, takesVideo)}`,
+      ...(steps.length > 0 ? [`steps      ${steps.map(({ name }) => name).join(', ')}`] : []),
     ],
   }
 }

@@ -52,6 +52,7 @@ export const outcomes: Record<ErrorCode, Outcome> = {
     action: 'park',
     message: 'The file is larger than what can be checked for malware. Upload a smaller one.',
   },
+  refused_by_moderation: { action: 'park', message: 'The media was refused by moderation.' },
   scanner_unavailable: { action: 'wait', message: 'The file waits to be checked for malware.' },
   raw_missing: { action: 'park', message: 'The uploaded bytes are no longer there. Upload the file again.' },
   checksum_mismatch: {
@@ -65,6 +66,7 @@ export const outcomes: Record<ErrorCode, Outcome> = {
 
   tool_missing: ours,
   sandbox_missing: ours,
+  step_failed: ours,
   tool_crashed: ours,
   storage_full: ours,
   unavailable: ours,

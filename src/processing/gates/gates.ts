@@ -1,27 +1,54 @@
 import { MediaError } from '../../media/errors.ts'
 import type { Log } from '../../media/log.ts'
 import type { MediaRecord } from '../../media/record.ts'
-import type { Workbench } from '../recipes/recipe.ts'
+import type { Made, Workbench } from '../recipes/recipe.ts'
 import type { ProcessingSettings } from '../settings.ts'
+import { type Captions, makeCaptions } from './captions.ts'
 import { scanFile } from './clamav.ts'
+import { captionersOf, judgesOf, type Step } from './steps.ts'
+import { judge } from './verdict.ts'
 
-/** What the operator has put before the recipes. */
+/** What the operator has put before and beside the recipes. */
 export interface Gates {
   /**
    * Looks at the raw bytes before anything else does.
    * @returns warnings for the record
-   * @throws MediaError `malware_found`, `too_large_to_scan`, `scanner_unavailable`
+   * @throws MediaError `malware_found`, `too_large_to_scan`, `scanner_unavailable`, `refused_by_moderation`, `step_failed`
    */
   admit(record: MediaRecord, bench: Workbench): Promise<string[]>
+  /** Adds what steps of the operator's make beside the recipe's outputs. @throws MediaError `step_failed` */
+  complete(record: MediaRecord, bench: Workbench, made: Made): Promise<Made>
 }
 
-interface GatesDeps {
+export interface GatesDeps {
   settings: Pick<ProcessingSettings, 'clamd' | 'clamdOversize'>
+  /** As `readSteps` gives them. */
+  steps?: readonly Step[]
   log: Log
 }
 
 export function openGates(deps: GatesDeps): Gates {
-  return { admit: async (record, bench) => await scan(record, bench, deps) }
+  const { steps = [], log } = deps
+  return {
+    admit: async (record, bench) => {
+      const warnings = await scan(record, bench, deps)
+      for (const step of judgesOf(steps, record.media_type)) {
+        warnings.push(...(await optional(step, bench, log, () => judge(step, record, bench))))
+      }
+      return warnings
+    },
+    complete: async (record, bench, made) => {
+      const warnings: string[] = []
+      const captions: Captions[] = []
+      for (const step of captionersOf(steps, made.media_type)) {
+        const failed = await optional(step, bench, log, async () => {
+          captions.push(...(await makeCaptions(step, { record, bench, made })))
+        })
+        warnings.push(...failed)
+      }
+      return withCaptions({ ...made, warnings: [...made.warnings, ...warnings] }, captions)
+    },
+  }
 }
 
 async function scan(
@@ -40,4 +67,29 @@ async function scan(
   const checksum = await raw.checksum
   log.warn({ security: 'malware_found', media_id, user_id, found: result.found, checksum }, 'malware found')
   throw new MediaError('malware_found', `clamd found ${result.found}`)
+}
+
+/** A step that need not succeed fails as a warning; its verdict stands all the same. */
+async function optional(step: Step, bench: Workbench, log: Log, run: () => Promise<void>): Promise<string[]> {
+  try {
+    await run()
+    return []
+  } catch (error) {
+    const refused = error instanceof MediaError && error.code === 'refused_by_moderation'
+    if (refused || step.required || bench.signal.aborted) throw error
+    log.warn({ step: step.name, error }, 'a step failed that need not succeed')
+    return [`${step.name}_failed`]
+  }
+}
+
+/** What the sender brought along stands before what was made. */
+function withCaptions(made: Made, captions: readonly Captions[]): Made {
+  const outputs = [...made.outputs]
+  for (const { language, path } of captions) {
+    const name = `subtitles-${language}`
+    if (outputs.some((output) => output.name === name)) continue
+    const none = { width: null, height: null, duration: null }
+    outputs.push({ name, path, extension: '.vtt', content_type: 'text/vtt', ...none })
+  }
+  return { ...made, outputs }
 }
