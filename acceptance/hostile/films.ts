@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { type Attack, addressesOf, unreadable } from './attack.ts'
 import { box, ebml, editBoxes, latin1, packedZeros, patched, riff, u16le, u32, u32le } from './bytes.ts'
 
@@ -160,6 +165,26 @@ const lies: Attack[] = [
   ),
 ]
 
+const large: Attack[] = [
+  film('two frames of 8K', ['processed', 'memory_exceeded'], () => manyPixels('7680x4320', 2), {
+    quick: undefined,
+  } as never),
+  film('frames of 16K', ['too_many_pixels'], () => manyPixels('15360x8640', 1), { quick: undefined } as never),
+]
+
+/** In JPEGs, for H.264 is not made that large. */
+async function manyPixels(size: string, frames: number): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'large-'))
+  try {
+    const path = join(folder, 'film.mp4')
+    const source = ['-f', 'lavfi', '-i', `color=red:size=${size}:rate=1000`, '-frames:v', String(frames)]
+    await promisify(execFile)('ffmpeg', ['-v', 'error', ...source, '-c:v', 'mjpeg', '-pix_fmt', 'yuvj420p', path])
+    return await readFile(path)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
+
 const cut: Attack[] = [
   ...[0.3, 0.8].map((share) =>
     film(`cut at ${share * 100} %, its index whole`, ['output_mismatch', 'processed'], ({ seeds }) =>
@@ -234,4 +259,4 @@ const sounds: Attack[] = [
   ),
 ]
 
-export const films: Attack[] = [...filmReferences, ...lies, ...cut, ...sounds]
+export const films: Attack[] = [...filmReferences, ...lies, ...large, ...cut, ...sounds]

@@ -94,6 +94,20 @@ const bombs: Attack[] = [
     () => plain(8_000).avif({ effort: 0 }).toBuffer(),
     heavy,
   ),
+  picture(
+    'an animation as long and as large as we take',
+    'photo.gif',
+    ['processed', 'memory_exceeded', 'deadline_exceeded'],
+    () => noisyAnimation(170, 99),
+    heavy,
+  ),
+  picture(
+    'an interlaced PNG as large as we take',
+    'photo.png',
+    ['processed', 'memory_exceeded'],
+    async () => await plain(10_000).png({ progressive: true, compressionLevel: 1 }).toBuffer(),
+    heavy,
+  ),
   picture('a GIF of ten thousand frames', 'photo.gif', survived, ({ seeds }) => manyFrames(seeds.gif, 10_000, 1000)),
   picture(
     'a GIF of fifty thousand frames',
@@ -103,6 +117,16 @@ const bombs: Attack[] = [
     heavy,
   ),
 ]
+
+/** Twenty frames of noise, again and again. */
+async function noisyAnimation(side: number, rounds: number): Promise<Buffer> {
+  const noise = Buffer.alloc(side * side * 20 * 3)
+  for (let at = 0, state = 1; at < noise.length; at++) noise[at] = state = (state * 1103515245 + 12345) >>> 16
+  const raw = { width: side, height: side * 20, channels: 3 as const, pageHeight: side }
+  const gif = await sharp(noise, { raw }).gif({ effort: 1 }).toBuffer()
+  const frames = gif.subarray(gif.indexOf(Buffer.from('21f904', 'hex')), -1)
+  return Buffer.concat([gif.subarray(0, -1), ...Array<Buffer>(rounds - 1).fill(frames), gif.subarray(-1)])
+}
 
 /** The same frame again and again, on a larger canvas. */
 function manyFrames(gif: Buffer, count: number, side: number): Buffer {
@@ -139,6 +163,13 @@ const swelling: Attack[] = [
     'photo.png',
     survived,
     ({ seeds }) => pngWith(seeds.png, pngChunk('tEXt', latin1('Comment\0'), Buffer.alloc(90_000_000, 65))),
+    heavy,
+  ),
+  picture(
+    'a JPEG of ninety scans as large as we take',
+    'photo.jpg',
+    [...survived, 'deadline_exceeded'],
+    () => manyScans(10_000, 90),
     heavy,
   ),
   picture(
