@@ -70,9 +70,11 @@ async function main([folder = '', kind = 'edge', algorithm = 'ec', files = '1000
   const signer = openSigner({ keyPairId: 'KBENCH', privateKey: pair.privateKey })
   const now = Math.floor(systemClock.now() / 1000)
   const sign = (key: string, turn: number) => signer.signUrl(`${base}/${key}`, { expires: now + 3600 + turn })
-  const small = Array.from({ length: signaturesEach }, (_, turn) => keys.map((key) => sign(key, turn))).flat()
+  const signed = (from: number) =>
+    Array.from({ length: signaturesEach }, (_, turn) => keys.map((key) => sign(key, from + turn))).flat()
+  const [small, warm] = [signed(0), signed(signaturesEach)]
   await mkdir(folder, { recursive: true })
-  await writeFile(join(folder, 'urls.json'), JSON.stringify({ small, large: sign(large, 0) }))
+  await writeFile(join(folder, 'urls.json'), JSON.stringify({ small, warm, large: sign(large, 0) }))
   process.stdout.write('ready\n')
 }
 

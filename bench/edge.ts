@@ -9,7 +9,8 @@ import { type Figures, load, median } from './load.ts'
 /**
  * The edge beside nginx (when `--nginx path` is given) and a bare Node server, in one run: 20 KiB files through signed
  * addresses, first seen and seen before, and one of 256 MiB. The server has one core, this process the other.
- * CPU time a request holds better than the rate: print both.
+ * CPU time a request holds better than the rate: print both. Each
+ * server is warm: it has answered 30 000 others before.
  * `node bench/edge.ts [--rounds 3] [--keys ec|rsa] [--nginx /usr/sbin/nginx]`
  */
 
@@ -20,6 +21,8 @@ interface Peer {
   name: string
   child: ChildProcess
   small: string[]
+  /** Others, asked for before anything is measured. */
+  warm: string[]
   large: string
 }
 
@@ -42,6 +45,8 @@ async function main(): Promise<void> {
         ? [edge, bare, await startNginx(values.nginx, join(folder, `edge-${round}`), edge)]
         : [edge, bare]
       for (const peer of peers) {
+        for (let turn = 0; turn < 3; turn++) await load(peer.child.pid, peer.warm)
+        await load(peer.child.pid, [peer.large], { connections: 1 })
         if (peer === edge) note('edge, small, first seen', await load(peer.child.pid, peer.small))
         else await load(peer.child.pid, peer.small)
         note(`${peer.name}, small, seen before`, await load(peer.child.pid, peer.small))
@@ -77,8 +82,8 @@ async function startNode(kind: string, folder: string, keys: string): Promise<Pe
     once(child.stdout, 'data'),
     once(child, 'exit').then(() => Promise.reject(new Error('no start'))),
   ])
-  const { small, large } = JSON.parse(await readFile(join(folder, 'urls.json'), 'utf8'))
-  return { name: kind, child, small, large }
+  const { small, warm, large } = JSON.parse(await readFile(join(folder, 'urls.json'), 'utf8'))
+  return { name: kind, child, small, warm, large }
 }
 
 /** One worker, static, unsigned, over the files that the edge has stored. */
@@ -95,7 +100,13 @@ async function startNginx(program: string, folder: string, edge: Peer): Promise<
     stdio: 'inherit',
   })
   const there = (url: string) => url.replace(/:\d+\//, `:${port}/`)
-  const peer = { name: 'nginx', child, small: edge.small.map(there), large: there(edge.large) }
+  const peer = {
+    name: 'nginx',
+    child,
+    small: edge.small.map(there),
+    warm: edge.warm.map(there),
+    large: there(edge.large),
+  }
   for (;;) {
     const answers = await fetch(peer.small[0] ?? '').then(
       (reply) => reply.ok,
