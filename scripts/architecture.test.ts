@@ -7,7 +7,7 @@ import { parseSync } from 'oxc-parser'
 /** Imports go down, never up, never sideways; type imports included. The table of ARCHITECTURE.md, as a rule. */
 
 const root = join(import.meta.dirname, '..')
-const port = /^src\/(queue|objects|metadata)\/port\.ts$/
+const port = /^src\/(queue|objects|metadata|cdn)\/port\.ts$/
 
 interface Rule {
   /** What a file of the room may import besides its own room. */
@@ -40,6 +40,7 @@ const rules: Record<string, Rule> = {
   'src/queue': engine('queue'),
   'src/objects': engine('objects'),
   'src/metadata': engine('metadata'),
+  'src/cdn': engine('cdn'),
   'src/uploads': useCase,
   'src/processing': useCase,
   'src/delivery': useCase,
@@ -120,7 +121,7 @@ describe('architecture', () => {
     const wrong = files.filter(
       (file) =>
         /from '(@aws-sdk|@platformatic|node:sqlite)/.test(readFileSync(join(root, file), 'utf8')) &&
-        !/^src\/(queue|objects|metadata|embedded)\//.test(file),
+        !/^src\/(queue|objects|metadata|cdn|embedded)\//.test(file),
     )
     assert.deepEqual(wrong, [])
   })

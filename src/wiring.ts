@@ -8,7 +8,13 @@ import { probeSandbox } from './processing/tools/sandbox.ts'
 import { hasEventTopic } from './queue/port.ts'
 import { startApi } from './wiring/api.ts'
 import { startEdge } from './wiring/edge.ts'
-import { isShared, refuseLonelyWorker, requireDeliveryKeys, requireSharedKeys } from './wiring/engines.ts'
+import {
+  isShared,
+  refuseLonelyWorker,
+  requireDeliveryKeys,
+  requireDistribution,
+  requireSharedKeys,
+} from './wiring/engines.ts'
 import { openPorts, type Ports } from './wiring/ports.ts'
 import { once, openLog, type Role, type Site } from './wiring/site.ts'
 import { openSiteMetrics, openWorkParts, startProbes, startSweep, startWork, type WorkParts } from './wiring/work.ts'
@@ -64,6 +70,7 @@ export async function openWorkerParts(config: Config, onFatal: (error: Error) =>
 
 /** @throws Error naming the settings that do not go with the role, before anything is opened */
 function refuseUnfit(role: Role, config: Config): void {
+  requireDistribution(role, config)
   if (role === 'worker') return refuseLonelyWorker(config)
   assertSafeToListen({ host: config.http.host, settings: config.http })
   if (role === 'edge') requireDeliveryKeys(config)

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { systemChance } from '../media/clock.ts'
-import { keyPairIdOf, openKeys, secretOnce } from './keys.ts'
+import { checkCloudFrontKey, keyPairIdOf, openKeys, secretOnce } from './keys.ts'
 import { openSigner, openVerifier } from './signer.ts'
 
 const { secret } = systemChance
@@ -34,6 +34,27 @@ describe('keys', () => {
     const signed = openSigner(keys.signing).signUrl(url, { expires })
     assert.equal(openVerifier(keys.publicKeys).read(signed).expires, expires)
   }
+
+  test('a public key can be given as the PEM itself, under the name that CloudFront gave it', async () => {
+    const pem = rsa.publicKey.export({ type: 'spki', format: 'pem' }).toString()
+    const { publicKeys } = await openKeys({ folder, secret, publicKeyFiles: [`K2JCJMDEHXQW5F=${pem}`, pem] })
+    assert.deepEqual([...publicKeys.keys()], ['K2JCJMDEHXQW5F', keyPairIdOf(rsa.publicKey)])
+    for (const key of publicKeys.values()) assert.ok(key.equals(rsa.publicKey))
+    const privatePem = rsa.privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+    for (const wrong of [`K2=${privatePem}`, privatePem, 'K2=-----BEGIN PUBLIC KEY-----\nsecret\n']) {
+      await assert.rejects(openKeys({ folder, secret, publicKeyFiles: [wrong] }), (error: Error) => {
+        assert.match(error.message, /^CDN_PUBLIC_KEY_FILES \((K2|a PEM)\) is not a key in PEM form\.$/)
+        return true
+      })
+    }
+  })
+
+  test('CloudFront takes less than we do', () => {
+    checkCloudFrontKey(rsa.privateKey)
+    checkCloudFrontKey(ec.privateKey)
+    const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 3072 })
+    assert.throws(() => checkCloudFrontKey(privateKey), /CDN_PRIVATE_KEY_FILE.*3072.*2048/)
+  })
 
   test('the first start makes a pair, later ones read it', async () => {
     const made = join(folder, 'data', 'keys')

@@ -15,7 +15,7 @@ export interface KeyOptions {
   folder: string
   /** `CDN_PRIVATE_KEY_FILE` */
   privateKeyFile?: string | undefined
-  /** `CDN_PUBLIC_KEY_FILES`: each `path` or `key-pair-id=path`. */
+  /** `CDN_PUBLIC_KEY_FILES`: each `path` or `key-pair-id=path`; or the PEM itself in the path's place. */
   publicKeyFiles?: readonly string[]
   /** `CDN_KEY_PAIR_ID` */
   keyPairId?: string | undefined
@@ -95,10 +95,11 @@ async function readPrivateKey(path: string): Promise<KeyObject> {
 }
 
 async function readPublicKey(entry: string): Promise<[string, KeyObject]> {
-  const named = /^([A-Za-z0-9_-]+)=(.+)$/.exec(entry)
-  const path = named?.[2] ?? entry
-  const name = `CDN_PUBLIC_KEY_FILES (${path})`
-  const pem = await readKeyFile(path, name)
+  const named = /^([A-Za-z0-9_-]+)=(.+)$/s.exec(entry)
+  const given = named?.[2] ?? entry
+  const isPem = given.startsWith('-----BEGIN ')
+  const name = `CDN_PUBLIC_KEY_FILES (${isPem ? (named?.[1] ?? 'a PEM') : given})`
+  const pem = isPem ? given : await readKeyFile(given, name)
   const key = parsed(name, () => {
     // Node would take a private key here as well; it has no business in this setting.
     if (pem.includes('PRIVATE KEY')) throw new Error('a private key')
@@ -133,6 +134,15 @@ function checkKind({ asymmetricKeyType, asymmetricKeyDetails }: KeyObject, name:
   if (asymmetricKeyType === 'ec' && namedCurve === 'prime256v1') return
   if (asymmetricKeyType === 'rsa' && modulusLength >= 2048) return
   throw new Error(`${name} is neither an ECDSA P-256 key nor an RSA key of 2048 bits or more.`)
+}
+
+/** @throws Error for a key that we take and CloudFront does not */
+export function checkCloudFrontKey({ asymmetricKeyDetails }: KeyObject): void {
+  const { modulusLength = 2048 } = asymmetricKeyDetails ?? {}
+  if (modulusLength === 2048) return
+  throw new Error(
+    `CDN_PRIVATE_KEY_FILE is an RSA key of ${modulusLength} bits, and CloudFront takes those of 2048 alone; or ECDSA P-256.`,
+  )
 }
 
 function checkedId(id: string, setting: string): string {

@@ -34,4 +34,6 @@ test('wrong values name their variable', () => {
   assert.throws(() => parse({ CDN_KEY_PAIR_ID: 'a b' }), /CDN_KEY_PAIR_ID/)
   assert.throws(() => parse({ CDN_DRIVER: 'akamai' }), /CDN_DRIVER/)
   assert.throws(() => parse({ CDN_URL_SECONDS: '604801' }), /CDN_URL_SECONDS/)
+  assert.throws(() => parse({ CDN_DISTRIBUTION_ID: 'E1/../E2' }), /CDN_DISTRIBUTION_ID/)
+  assert.equal(parse({ CDN_DISTRIBUTION_ID: 'E1U5RQF7T870K0' }).distributionId, 'E1U5RQF7T870K0')
 })

@@ -56,12 +56,25 @@ const keyPairId: Setting<string | undefined> = {
   },
 }
 
+const distributionId: Setting<string | undefined> = {
+  ...optionalText('CDN_DISTRIBUTION_ID', {
+    takes: 'the ID of a distribution, such as `E1U5RQF7T870K0`',
+    summary: 'The distribution of `cloudfront`, for who removes media: workers. They have it forget what was deleted.',
+  }),
+  parse: (value) => {
+    if (!/^[A-Z0-9]{8,32}$/.test(value)) throw new Error('not an ID')
+    return value
+  },
+}
+
 export const deliverySettings = {
-  driver: oneOf('CDN_DRIVER', ['edge'], {
+  driver: oneOf('CDN_DRIVER', ['edge', 'cloudfront'], {
     default: 'edge',
-    summary: 'Who delivers outputs: the embedded edge.',
+    summary:
+      'Who delivers outputs: the embedded edge, or a distribution of CloudFront in front of `OBJECTS_PROCESSED_BUCKET`, which workers are told of too.',
   }),
   baseUrl,
+  distributionId,
   keyPairId,
   privateKeyFile: optionalText('CDN_PRIVATE_KEY_FILE', {
     takes: 'a PEM file',
@@ -70,9 +83,9 @@ export const deliverySettings = {
   }),
   publicKeyFiles: list('CDN_PUBLIC_KEY_FILES', {
     default: '',
-    takes: 'PEM files, separated by commas, each as `path` or `key-pair-id=path`',
+    takes: 'PEM files, separated by commas, each as `path` or `key-pair-id=path`; or the PEM itself for the path',
     summary:
-      'Further keys whose signatures the edge accepts, so that keys change without a gap. Set without `CDN_PRIVATE_KEY_FILE`, this process verifies and never signs.',
+      'Further keys whose signatures edge and API accept, so that keys change without a gap. Set without `CDN_PRIVATE_KEY_FILE`, this process verifies and never signs.',
   }),
   hash: oneOf('CDN_HASH', ['SHA1', 'SHA256'], {
     default: 'SHA1',

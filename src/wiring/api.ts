@@ -1,8 +1,9 @@
+import type { KeyObject } from 'node:crypto'
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { checkCookieDomain } from '../delivery/cookies.ts'
 import { openDownloads } from '../delivery/download.ts'
-import { secretOnce } from '../delivery/keys.ts'
+import { checkCloudFrontKey, type DeliveryKeys, secretOnce } from '../delivery/keys.ts'
 import { openSigner, openVerifier } from '../delivery/signer.ts'
 import { openStreams, type StreamRequest } from '../delivery/streams.ts'
 import { buildApp, closeApp } from '../http/app.ts'
@@ -97,9 +98,10 @@ async function openUploadKey({ config, chance }: Site): Promise<Buffer> {
   return await secretOnce(path, () => chance.secret(32), chance.secret)
 }
 
-/** Signed addresses, and the embedded edge that serves them below `/cdn`. */
-async function openDelivery(site: Site, { metadata, objects, scratch }: Ports) {
-  const { config, clock, closers, publicUrl } = site
+/** Signed addresses, and the embedded edge that serves them where no CDN of its own does. */
+async function openDelivery(site: Site, ports: Ports) {
+  const { config, clock, publicUrl } = site
+  const { metadata, objects } = ports
   const { baseUrl, hash, urlSeconds, cookieDomain } = config.delivery
   checkCookieDomain(cookieDomain, { CDN_BASE_URL: baseUrl, PUBLIC_URL: config.http.publicUrl })
   const keys = await openDeliveryKeys(site)
@@ -108,24 +110,44 @@ async function openDelivery(site: Site, { metadata, objects, scratch }: Ports) {
     throw new Error('CDN_PUBLIC_KEY_FILES alone can verify and not sign: the API needs CDN_PRIVATE_KEY_FILE too.')
   }
   const signer = openSigner({ ...keys.signing, hash })
-  const isDeleted = async (media_id: string) => ((await metadata.get(media_id))?.status ?? 'deleted') === 'deleted'
+  if (config.delivery.driver === 'cloudfront') checkCloudFront(site, keys.signing.privateKey)
   const cdnUrl = () => baseUrl ?? `${publicUrl()}/cdn`
   // With PORT=0 the address is known only once the API listens, so these open with the first request.
-  const storage = await openFarStorage(site, objects, scratch)
-  const edge = once(() =>
-    openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted, storage }),
-  )
   const addresses = once(() => ({ bucket, baseUrl: cdnUrl(), publicUrl: publicUrl() }))
   const cookieReach = { domain: cookieDomain, pages: config.http.corsOrigins }
   const downloads = once(() => openDownloads({ ...addresses(), metadata, signer, clock, urlSeconds, cookieReach }))
   const verifier = openVerifier(keys.publicKeys)
   const streams = once(() => openStreams({ ...addresses(), metadata, objects, verifier, clock }))
-  closers.add('edge', () => edge().close())
   return {
-    edge: (request: IncomingMessage, reply: ServerResponse) => edge().handle(request, reply),
+    edge: config.delivery.driver === 'edge' ? await openOwnEdge(site, ports, { keys, cdnUrl }) : undefined,
     downloads: {
       download: (request: Parameters<ReturnType<typeof downloads>['download']>[0]) => downloads().download(request),
     },
     streams: { open: (request: StreamRequest) => streams().open(request) },
+  }
+}
+
+/** The embedded edge, below `/cdn`. */
+async function openOwnEdge(
+  site: Site,
+  { metadata, objects, scratch }: Ports,
+  { keys, cdnUrl }: { keys: DeliveryKeys; cdnUrl: () => string },
+) {
+  const isDeleted = async (media_id: string) => ((await metadata.get(media_id))?.status ?? 'deleted') === 'deleted'
+  const storage = await openFarStorage(site, objects, scratch)
+  const edge = once(() =>
+    openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted, storage }),
+  )
+  site.closers.add('edge', () => edge().close())
+  return (request: IncomingMessage, reply: ServerResponse) => edge().handle(request, reply)
+}
+
+/** @throws Error when CloudFront would not have taken the key that signs */
+function checkCloudFront({ config, log }: Site, privateKey: KeyObject): void {
+  checkCloudFrontKey(privateKey)
+  if (config.objects.driver !== 's3') {
+    log.warn(
+      'CloudFront fetches from a bucket of S3, and OBJECTS_DRIVER is not s3: its origin must serve these objects',
+    )
   }
 }

@@ -1,15 +1,18 @@
 import type { Config } from '../config.ts'
-import type { Site } from './site.ts'
+import type { Role, Site } from './site.ts'
 
 /** The engine behind each room. */
-export function driversOf({ metadata, queue, objects }: Config) {
-  return { metadata: metadata.driver, queue: queue.driver, objects: objects.driver }
+export function driversOf({ metadata, queue, objects, delivery }: Config) {
+  return { metadata: metadata.driver, queue: queue.driver, objects: objects.driver, cdn: delivery.driver }
 }
 
 /** The same, and what keeps tools apart where some are run: for readiness. */
 export async function describeEngines({ config, role, sandbox }: Site): Promise<Record<string, string>> {
-  const works = role === 'all' || role === 'worker'
-  return { ...driversOf(config), ...(works ? { sandbox: (await sandbox()).kind } : {}) }
+  return { ...driversOf(config), ...(doesJobs(role) ? { sandbox: (await sandbox()).kind } : {}) }
+}
+
+export function doesJobs(role: Role): boolean {
+  return role === 'all' || role === 'worker'
 }
 
 /** The settings that name an engine which lives in one process. */
@@ -61,6 +64,40 @@ export function requireDeliveryKeys({ objects, delivery }: Config): void {
   )
 }
 
+/**
+ * With CloudFront the API must know what to sign for, and who does jobs which distribution to tell what was deleted.
+ * @throws Error naming each setting that is missing or does not go with it
+ */
+export function requireDistribution(role: Role, { delivery }: Config): void {
+  if (role === 'edge') return
+  const { driver, baseUrl, distributionId, keyPairId, privateKeyFile } = delivery
+  if (driver !== 'cloudfront') {
+    if (distributionId === undefined) return
+    throw new Error('CDN_DISTRIBUTION_ID names a distribution of CloudFront: set CDN_DRIVER=cloudfront, or leave it.')
+  }
+  const wrong: string[] = []
+  if (role !== 'worker') {
+    if (!isPlainHttps(baseUrl)) {
+      const is = baseUrl === undefined ? 'not set' : `${baseUrl}, which is no https:// address without a path`
+      wrong.push(`CDN_BASE_URL is ${is}: it takes the distribution's, such as https://d111111abcdef8.cloudfront.net`)
+    }
+    if (!keyPairId) wrong.push('CDN_KEY_PAIR_ID is not set: it takes the ID that CloudFront gave our public key')
+    if (!privateKeyFile) wrong.push(noDeliveryKey)
+  }
+  if (doesJobs(role) && !distributionId) {
+    wrong.push("CDN_DISTRIBUTION_ID is not set: it takes the distribution's ID, such as E1U5RQF7T870K0")
+  }
+  if (wrong.length > 0) throw new Error(`${distributionWords}\n${wrong.join('\n')}`)
+}
+
+/** A bucket lies at the top of its distribution. */
+function isPlainHttps(url: string | undefined): boolean {
+  const { protocol, pathname } = new URL(url ?? 'none:')
+  return protocol === 'https:' && pathname === '/'
+}
+
+const distributionWords =
+  'CDN_DRIVER is cloudfront, which needs to be told of a distribution; infra/README.md makes one:'
 const sharedWords = 'On engines that several processes share, keys are given to each of them and never made at start:'
 const noDeliveryKey =
   'CDN_PRIVATE_KEY_FILE is not set; to make one: openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out cdn-private.pem'

@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { openCdn } from '../cdn/open.ts'
+import type { Cdn } from '../cdn/port.ts'
 import { secretOnce } from '../delivery/keys.ts'
 import { openStore, type Store } from '../embedded/store.ts'
 import { openMetadata } from '../metadata/open.ts'
@@ -7,6 +9,7 @@ import { openObjects } from '../objects/open.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import { openQueue } from '../queue/open.ts'
 import type { Queue } from '../queue/port.ts'
+import { doesJobs } from './engines.ts'
 import { openScratch } from './scratch.ts'
 import { once, type Site } from './site.ts'
 
@@ -14,6 +17,8 @@ export interface Ports {
   metadata: Metadata
   queue: Queue
   objects: ObjectStore
+  /** For who does jobs: told what was deleted. */
+  cdn?: Cdn
   /** A folder of this process's own. */
   scratch: string
 }
@@ -27,7 +32,14 @@ export async function openPorts(site: Site): Promise<Ports> {
   closers.add('metadata', metadata.close)
   const queue = await openQueue(config.queue, given)
   closers.add('queue', queue.close)
-  return { metadata, queue, objects: await openSiteObjects(site, scratch), scratch }
+  const objects = await openSiteObjects(site, scratch)
+  return { metadata, queue, objects, scratch, ...(doesJobs(site.role) && { cdn: await openSiteCdn(site) }) }
+}
+
+async function openSiteCdn({ config, closers }: Site): Promise<Cdn> {
+  const cdn = await openCdn(config.delivery)
+  closers.add('cdn', cdn.close)
+  return cdn
 }
 
 async function openSiteStore({ config, closers, onFatal }: Site): Promise<Store> {

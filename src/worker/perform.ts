@@ -1,8 +1,9 @@
+import { type Cdn, canForget } from '../cdn/port.ts'
 import { type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { type Job, type JobKind, type JobPatch, newJob, over, requeued } from '../media/jobs.ts'
 import { outputPrefix, parseS3Url } from '../media/locations.ts'
-import { tombstonePatch } from '../media/record.ts'
+import { type MediaRecord, tombstonePatch } from '../media/record.ts'
 import { advance } from '../media/states.ts'
 import type { Commit, JobChange } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
@@ -18,6 +19,8 @@ export interface Ending {
 
 export interface Performing {
   objects: ObjectStore
+  /** What delivers; absent where it follows the metadata by itself. */
+  cdn?: Cdn | undefined
   processor: Processor
   clock: Clock
   processedBucket: string
@@ -70,25 +73,18 @@ export function tidyLater({ media_id, user_id, token }: Job, now: number): JobCh
   return [{ create: { ...job, job_id: `${job.job_id}.${token}` } }]
 }
 
-/** Removes everything, and once more when the last lease on the media can only be over. */
-async function purgeMedia(
-  { record }: Claim,
-  { objects, clock, processedBucket, leaseMs }: Performing,
-): Promise<Ending> {
-  const { media_id, user_id, temp_s3_url, deleted_at, upload } = record
+/** Removes everything and has the CDN forget it, and once more when the last lease on the media can only be over. */
+async function purgeMedia(claim: Claim, doing: Performing, { signal }: Attempt): Promise<Ending> {
+  const { record, job } = claim
+  const { clock, leaseMs } = doing
+  const { media_id, user_id, deleted_at } = record
   if (deleted_at === null) throw new MediaError('wrong_state', `purge of ${media_id}, which is not deleted`)
-  if (upload) await objects.abortUpload({ ref: parseS3Url(upload.s3_url), upload_id: upload.upload_id })
-  // An upload may have been completed and its record not yet told.
-  const raw_url = temp_s3_url ?? upload?.s3_url
-  if (raw_url) await objects.remove(parseS3Url(raw_url))
-  // A chunk that was held back until its checksum is known.
-  if (upload) await objects.removePrefix(parseS3Url(upload.s3_url).bucket, `${media_id}/`)
-  await objects.removePrefix(processedBucket, `${media_id}/`)
+  await removeBytes(record, doing)
   const again = Date.parse(deleted_at) + 2 * leaseMs
   const now = clock.now()
-  if (now < again) {
-    return { job: { ...requeued(again), attempts: 0 }, media: { expect: { status: ['deleted'] } } }
-  }
+  const isLast = now >= again
+  await forgetOutputs(record, doing, { reference: `${job.job_id}.${isLast ? 'last' : 'first'}`, signal })
+  if (!isLast) return { job: { ...requeued(again), attempts: 0 }, media: { expect: { status: ['deleted'] } } }
   return {
     job: over,
     media: {
@@ -99,6 +95,28 @@ async function purgeMedia(
       jobs: [{ create: newJob({ media_id, user_id, kind: 'tidy', lane: 'tasks', now, due_at: now + tidyAfter }) }],
     },
   }
+}
+
+async function removeBytes({ media_id, temp_s3_url, upload }: MediaRecord, doing: Performing): Promise<void> {
+  const { objects, processedBucket } = doing
+  if (upload) await objects.abortUpload({ ref: parseS3Url(upload.s3_url), upload_id: upload.upload_id })
+  // An upload may have been completed and its record not yet told.
+  const raw_url = temp_s3_url ?? upload?.s3_url
+  if (raw_url) await objects.remove(parseS3Url(raw_url))
+  // A chunk that was held back until its checksum is known.
+  if (upload) await objects.removePrefix(parseS3Url(upload.s3_url).bucket, `${media_id}/`)
+  await objects.removePrefix(processedBucket, `${media_id}/`)
+}
+
+/** After the bytes: it would fetch them again. And both times: what it was fetching the first time may have come after. */
+async function forgetOutputs(
+  { media_id, renditions, processed_s3_url, thumbnail_s3_url }: MediaRecord,
+  { cdn }: Performing,
+  order: { reference: string; signal: AbortSignal },
+): Promise<void> {
+  // Addresses are signed only for what the record names, and what it once named it names until the purge is done.
+  const wasDelivered = renditions.length > 0 || processed_s3_url !== null || thumbnail_s3_url !== null
+  if (cdn && canForget(cdn) && wasDelivered) await cdn.forget({ folder: media_id, ...order })
 }
 
 /** Removes the outputs of attempts up to the job's own, but not those that the record names; all, when the media is deleted. */

@@ -25,6 +25,9 @@ export interface Settling {
   handBackLane?: Lane
 }
 
+/** Tries after which pauses grow no more: who only asks for time may have any number of those. */
+const longestPauseAttempts = 9
+
 /** Work on bytes that must go in the end, or on nobody's file, is tried for days before a person is asked. */
 const patientAttempts = 1_000
 
@@ -122,9 +125,11 @@ function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, ma
   const last_error = `${code}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 2_000)
   const now = clock.now()
   if (outcomes[code].action === 'wait') return waitLonger({ job, record }, { now, random: chance.random(), last_error })
-  if (outcomes[code].action === 'retry' && job.attempts < attemptLimit(job, maxAttempts)) {
+  const onlyLater = code === 'slow_down' && job.kind !== 'process'
+  const attempts = onlyLater ? Math.min(job.attempts, longestPauseAttempts) : job.attempts
+  if (outcomes[code].action === 'retry' && attempts < attemptLimit(job, maxAttempts)) {
     const due_at = now + pauseAfter(job.attempts, chance.random())
-    return { job: { ...requeued(due_at), last_error }, media: { expect: {} } }
+    return { job: { ...requeued(due_at), attempts, last_error }, media: { expect: {} } }
   }
   const parked = { state: 'parked', sweep_at: null, lease_until: null, last_error } as const
   if (job.kind !== 'process') return { job: parked, media: { expect: {} } }

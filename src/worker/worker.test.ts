@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import { openVirtualClock, seededRandom } from '../../simulation/clock.ts'
 import { openMemoryObjects } from '../../simulation/objects.ts'
 import { processedAs } from '../../simulation/processor.ts'
+import type { ForgetOrder } from '../cdn/port.ts'
 import { openInlineStore } from '../embedded/store.ts'
 import { openLibrary } from '../library/library.ts'
 import { isoTime } from '../media/clock.ts'
@@ -85,6 +86,36 @@ function openBench(process: Processor['process']) {
       await staged.commit({ bucket: 'processed', key }, { content_type: 'image/jpeg' })
       return processedAs(`s3://processed/${key}`, null)
     },
+  }
+}
+
+/** A CDN that takes orders when it is let. */
+function openCdnOf({ objects }: Pick<ReturnType<typeof openBench>, 'objects'>) {
+  const orders: string[] = []
+  const left: string[] = []
+  let refusals = 0
+  let refusal = new Error()
+  const take = ({ folder, reference }: ForgetOrder) => {
+    orders.push(`${folder} ${reference}`)
+    left.push(...objects.addresses())
+  }
+  return {
+    orders,
+    left,
+    refuse: (times: number, error: Error) => {
+      refusals = times
+      refusal = error
+    },
+    forget: async (order: ForgetOrder) => {
+      take(order)
+      if (refusals-- > 0) throw refusal
+    },
+    /** It has the order, and the answer reaches nobody. */
+    forgetUnheard: async (order: ForgetOrder) => {
+      take(order)
+      await new Promise((_, reject) => order.signal.addEventListener('abort', () => reject(order.signal.reason)))
+    },
+    close: async () => {},
   }
 }
 
@@ -279,6 +310,77 @@ describe('worker', () => {
     assert.deepEqual([record.status, record.title, record.temp_s3_url], ['deleted', '', null])
     assert.equal((await bench.job('purge')).state, 'done')
     await bench.library.remove('ada', 'm1')
+  })
+
+  test('a CDN forgets a deleted media after its bytes are gone, and again when no lease can be left', async () => {
+    const bench = openBench((task) => bench.storeOutput(task))
+    const cdn = openCdnOf(bench)
+    bench.startSweeper()
+    startWorker({ ...bench.options, cdn })
+    await bench.accept()
+    await bench.after(1_000)
+    await bench.library.remove('ada', 'm1')
+    await bench.after(90_000)
+    assert.equal((await bench.job('purge')).state, 'done')
+    assert.deepEqual(cdn.orders, ['m1 m1.purge.first', 'm1 m1.purge.last'])
+    assert.deepEqual(cdn.left, [], 'what is left of its bytes when it is told')
+  })
+
+  test('nothing is forgotten of a media that nobody could have been sent', async () => {
+    const bench = openBench(async () => assert.fail('never processed'))
+    const cdn = openCdnOf(bench)
+    await bench.accept()
+    await bench.library.remove('ada', 'm1')
+    bench.startSweeper()
+    startWorker({ ...bench.options, cdn })
+    await bench.after(90_000)
+    assert.equal((await bench.job('purge')).state, 'done')
+    assert.deepEqual(cdn.orders, [])
+  })
+
+  test('a purge is not over before the CDN has taken its order, and the order stays the same', async () => {
+    const bench = openBench((task) => bench.storeOutput(task))
+    const cdn = openCdnOf(bench)
+    bench.startSweeper()
+    startWorker({ ...bench.options, cdn })
+    await bench.accept()
+    await bench.after(1_000)
+    cdn.refuse(20, new MediaError('slow_down', 'too many invalidations in progress'))
+    await bench.library.remove('ada', 'm1')
+    const begun = bench.clock.now()
+    await bench.after(20_000)
+    assert.deepEqual([(await bench.job('purge')).state, bench.objects.addresses()], ['queued', []])
+    const attempts: number[] = []
+    while ((await bench.job('purge')).state !== 'done') {
+      attempts.push((await bench.job('purge')).attempts)
+      assert.ok(bench.clock.now() - begun < 2 * 3_600_000)
+      await bench.after(300_000)
+    }
+    assert.ok(bench.clock.now() - begun > 30 * 60_000, 'asked less and less often')
+    assert.ok(Math.max(...attempts) <= 10, `never counted as given up: ${attempts}`)
+    assert.deepEqual([...new Set(cdn.orders)], ['m1 m1.purge.first', 'm1 m1.purge.last'])
+    assert.equal(cdn.orders.length, 21)
+  })
+
+  test('a worker that ends before the CDN has answered leaves the same order to the next', async () => {
+    const bench = openBench((task) => bench.storeOutput(task))
+    const cdn = openCdnOf(bench)
+    bench.startSweeper()
+    const unheard = { ...cdn, forget: cdn.forgetUnheard }
+    const first = startWorker({ ...bench.options, cdn: unheard })
+    await bench.accept()
+    await bench.after(1_000)
+    await bench.library.remove('ada', 'm1')
+    await bench.after(1_000)
+    assert.deepEqual(cdn.orders, ['m1 m1.purge.first'])
+    const stopped = first.stop()
+    await bench.after(11_000)
+    await stopped
+    startWorker({ ...bench.options, cdn })
+    await bench.after(20_000)
+    assert.deepEqual(cdn.orders, ['m1 m1.purge.first', 'm1 m1.purge.first'])
+    await bench.after(90_000)
+    assert.equal((await bench.job('purge')).state, 'done')
   })
 
   test('a worker that comes late to a deleted media does not take its end for its own, and clears its outputs away', async () => {
