@@ -12,6 +12,8 @@ declare module 'fastify' {
   interface FastifyContextConfig {
     /** The signed address is the credential: whatever page or name it is asked from. */
     signed?: boolean
+    /** It may be asked by any name, and says nothing worth one: balancers ask by address. */
+    anyHost?: boolean
     /** It sets cookies, which browsers take only when they are told to before and after. */
     cookies?: boolean
   }
@@ -42,7 +44,7 @@ export function guardEntrance(app: App, { settings, publicUrl }: Pick<AppDeps, '
     if (request.routeOptions.config?.signed) return
     const caution = { publicUrl, corsOrigins: settings.corsOrigins }
     const provenance = provenanceOf(request)
-    checkHost(caution, provenance)
+    if (!request.routeOptions.config?.anyHost) checkHost(caution, provenance)
     if (settings.corsOrigins.length > 0) reply.header('vary', 'Origin')
     const allowed = checkOrigin(caution, provenance)
     if (allowed !== null) reply.headers(corsHeaders(allowed, withCookies.has(request.routeOptions.url)))

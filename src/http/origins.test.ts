@@ -75,11 +75,19 @@ describe('Origin', () => {
 describe('the entrance', () => {
   test('foreign names are refused everywhere, also where nothing is', async () => {
     await using kit = await openKit()
-    for (const url of ['/', '/healthz', '/openapi.json', '/api/media', '/nothing']) {
+    for (const url of ['/', '/readyz', '/openapi.json', '/api/media', '/nothing']) {
       const answer = await kit.app.inject({ url, headers: { host: 'evil.example' } })
       assert.equal(answer.statusCode, 403, url)
       assert.equal(answer.json().code, 'foreign_host')
     }
+  })
+
+  test('a balancer may ask by any name whether the process lives, and a foreign page not', async () => {
+    await using kit = await openKit()
+    const ask = async (headers: Record<string, string>) =>
+      (await kit.app.inject({ url: '/healthz', headers })).statusCode
+    assert.equal(await ask({ host: '10.0.3.17:8080', 'user-agent': 'ELB-HealthChecker/2.0' }), 200)
+    assert.equal(await ask({ host: 'localhost', origin: 'https://evil.example' }), 403)
   })
 
   test('an allowed page gets CORS, before and after', async () => {

@@ -14,6 +14,7 @@ export function healthRoutes(app: App, { readiness, drivers, clock, log }: Deps)
   app.get(
     '/healthz',
     {
+      config: { anyHost: true },
       schema: {
         tags,
         operationId: 'isAlive',
