@@ -1,9 +1,9 @@
-import { mkdir, readdir, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, rm } from 'node:fs/promises'
 import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import type { Chance, Clock } from '../media/clock.ts'
 import { isStorageFull, MediaError } from '../media/errors.ts'
-import { outputPrefix, parseS3Url, s3Url } from '../media/locations.ts'
+import { outputPrefix, parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord, Rendition } from '../media/record.ts'
 import type { ObjectStore } from '../objects/port.ts'
@@ -13,9 +13,10 @@ import type { Processed, Processor, ProcessTask } from './process.ts'
 import { bringRaw, type Raw } from './raw.ts'
 import { makeAudio } from './recipes/audio.ts'
 import { makeImage } from './recipes/image.ts'
-import type { Made, Output, Workbench } from './recipes/recipe.ts'
+import type { Made, Workbench } from './recipes/recipe.ts'
 import { makeVideo } from './recipes/video.ts'
 import type { ProcessingSettings } from './settings.ts'
+import { openStoring } from './storing.ts'
 import type { Tools } from './tools/find.ts'
 import { openPictures, type Pictures } from './tools/pictures.ts'
 import { probe } from './tools/probe.ts'
@@ -83,24 +84,31 @@ async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Tu
   const began = clock.now()
   const folder = join(workRoot, chance.uuid())
   const report = rising(task.onProgress)
+  const prefix = outputPrefix(record.media_id, task.token)
+  const storing = openStoring({ objects, bucket: deps.processedBucket, prefix, signal })
   try {
     const newFolder = folderMaker(folder)
     const inbox = await newFolder('in')
     const raw = await bringRaw({ objects, ref: rawRef(record), path: join(inbox, 'raw'), signal })
     await checkAnnounced(record, raw)
     report(5)
-    const onProgress = (share: number) => report(5 + 85 * share)
-    const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress }
+    const onProgress = (share: number) => report(5 + 80 * share)
+    const publish = async (early: Made) => {
+      const { warnings: _, content_type: __, ...playable } = describe(record, early, await storing.store(early.outputs))
+      await task.onPlayable?.(playable)
+    }
+    const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress, publish }
     const gates = openGates(deps)
     const warnings = await gates.admit(record, bench)
     const made = await gates.complete(record, bench, await follow(deps, record, bench))
     made.warnings.unshift(...warnings)
-    report(90)
-    const processed = await store(deps, { task, made, raw })
+    report(85)
+    const renditions = await storing.store(made.outputs, (share) => report(85 + 14 * share))
+    const checksum = await raw.checksum
     report(100)
     const { media_id } = record
     log.debug({ media_id, media_type: made.media_type, ms: clock.now() - began, warnings: made.warnings }, 'media made')
-    return processed
+    return { ...describe(record, made, renditions), checksum }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
@@ -136,26 +144,12 @@ function rawRef({ media_id, temp_s3_url }: MediaRecord) {
   return parseS3Url(temp_s3_url)
 }
 
-/** Outputs lie under the attempt's own version, so that a late attempt overwrites nothing. */
-async function store(
-  { objects, processedBucket }: ProcessorDeps,
-  { task, made, raw }: { task: ProcessTask; made: Made; raw: Raw },
-): Promise<Processed> {
-  const { record, token, signal } = task
-  const prefix = outputPrefix(record.media_id, token)
-  const put = async (output: Output): Promise<Rendition> => {
-    const { name, extension, path, content_type, width, height, duration } = output
-    const ref = { bucket: processedBucket, key: `${prefix}${name}${extension}` }
-    const { size } = await stat(path)
-    const { etag } = await objects.putFile(ref, path, { content_type, signal })
-    const bitrate = duration === null || duration <= 0 ? null : Math.round((size * 8) / duration)
-    return { name, s3_url: s3Url(ref), content_type, file_size: size, etag, width, height, bitrate, duration }
-  }
-  const renditions = await Promise.all(made.outputs.map(put))
+/** What the record says of what was made. */
+function describe({ content_type }: MediaRecord, made: Made, renditions: Rendition[]): Omit<Processed, 'checksum'> {
   const urlOf = (wanted: string) => renditions.find(({ name }) => name === wanted)?.s3_url ?? null
   return {
     media_type: made.media_type,
-    content_type: made.content_type ?? record.content_type,
+    content_type: made.content_type ?? content_type,
     processed_s3_url: urlOf(made.main),
     thumbnail_s3_url: urlOf('thumbnail'),
     width: made.width,
@@ -163,7 +157,6 @@ async function store(
     duration: made.duration,
     placeholder: made.placeholder,
     warnings: [...new Set(made.warnings)],
-    checksum: await raw.checksum,
     renditions,
   }
 }

@@ -17,7 +17,25 @@ export interface ProcessTask {
   signal: AbortSignal
   /** 0–100, rising. */
   onProgress: (percent: number) => void
+  /**
+   * Called at most once, when something can be played while the rest is still made: what it names is stored, and stays
+   * whatever becomes of the attempt, unless the caller removes it. What it throws ends the attempt.
+   */
+  onPlayable?: (early: Playable) => Promise<void>
 }
+
+/** The fields that are known as soon as a media can be played. */
+export type Playable = Pick<
+  Processed,
+  | 'media_type'
+  | 'processed_s3_url'
+  | 'thumbnail_s3_url'
+  | 'width'
+  | 'height'
+  | 'duration'
+  | 'placeholder'
+  | 'renditions'
+>
 
 /** The fields that the final commit sets. */
 export type Processed = Required<

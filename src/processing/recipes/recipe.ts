@@ -19,6 +19,11 @@ export interface Workbench {
   signal: AbortSignal
   /** 0–1 of the recipe's own work. */
   onProgress: (share: number) => void
+  /**
+   * Stores what can be played or shown already, and lets it be, while the rest is made: of `early`, `outputs` are stored
+   * once, and must be among the final ones. Whoever called it may still fail, and should only for a reason of ours.
+   */
+  publish: (early: Made) => Promise<void>
 }
 
 /** A workbench with ffmpeg on it, and a file looked into. */
@@ -34,11 +39,23 @@ export interface Output {
   path: string
   /** How its key ends, with the dot: `.mp4`. */
   extension: string
+  /** Where it lies below its version: `hls/master.m3u8`; `{name}{extension}` when not given. */
+  key?: string
+  /** What it names, stored before it, in this order. */
+  beside?: readonly Beside[]
   content_type: string
   width: number | null
   height: number | null
   /** Seconds. */
   duration: number | null
+}
+
+/** A file that an output names: a segment of a stream, a sheet of a storyboard. */
+export interface Beside {
+  path: string
+  /** Below the version: `hls/720p-00001.m4s`. */
+  key: string
+  content_type: string
 }
 
 /** What a recipe made of a media. */
