@@ -81,9 +81,8 @@ export class Api extends Construct {
       targetType: elb.TargetType.IP,
       targets: [this.service],
       deregistrationDelay: Duration.seconds(100),
-      // The balancer asks by address, and the API refuses every name but its own: that it answers is enough here. How
-      // the process is, the container's own check asks.
-      healthCheck: { path: '/healthz', healthyHttpCodes: '200,403', interval: Duration.seconds(10) },
+      // Whether it lives, by whatever name; an engine that fails is no reason to send everybody away.
+      healthCheck: { path: '/healthz', healthyHttpCodes: '200', interval: Duration.seconds(10) },
     })
     this.balancer.addListener('Https', {
       port: 443,

@@ -7,21 +7,26 @@ import { Construct } from 'constructs'
 import type { Objects } from './objects.ts'
 import type { Settings } from './settings.ts'
 
+interface DeliveryProps {
+  objects: Objects
+  cdn: Settings['cdn']
+  /** Pages that may read with cookies. */
+  corsOrigins: readonly string[]
+}
+
 /** CloudFront in front of the processed bucket, for who has a signature of ours. */
 export class Delivery extends Construct {
   readonly distribution: cloudfront.Distribution
-  readonly baseUrl: string
-  /** Of the key that signs: `Key-Pair-Id` in addresses. */
-  readonly keyPairId: string
+  /** For who signs. */
+  readonly env: Record<string, string>
+  /** For who removes: has CloudFront forget it. */
+  readonly workEnv: Record<string, string>
+  /** For who signs too: keys whose signatures still count, where there are any. */
+  readonly olderKeys: Record<string, string>
 
-  constructor(scope: Construct, id: string, { objects, cdn }: { objects: Objects; cdn: Settings['cdn'] }) {
+  constructor(scope: Construct, id: string, { objects, cdn, corsOrigins }: DeliveryProps) {
     super(scope, id)
-    // A key cannot be changed: another one is another resource, so that both are there while keys change.
-    const keys = cdn.publicKeys.map((pem) => {
-      const name = `Key${createHash('sha256').update(pem.trim()).digest('hex').slice(0, 12)}`
-      return new cloudfront.PublicKey(this, name, { encodedKey: `${pem.trim()}\n` })
-    })
-    this.keyPairId = keys[0]?.publicKeyId ?? ''
+    const keys = cdn.publicKeys.map((pem) => this.#key(pem.trim()))
     this.distribution = new cloudfront.Distribution(this, 'Distribution', {
       comment: 'Media Service: processed media, by signature',
       httpVersion: cloudfront.HttpVersion.HTTP2_AND_3,
@@ -29,7 +34,7 @@ export class Delivery extends Construct {
       ...this.#name(cdn),
       defaultBehavior: {
         origin: origins.S3BucketOrigin.withOriginAccessControl(objects.processed),
-        trustedKeyGroups: [new cloudfront.KeyGroup(this, 'Keys', { items: keys })],
+        trustedKeyGroups: [new cloudfront.KeyGroup(this, 'Keys', { items: keys.map(({ key }) => key) })],
         viewerProtocolPolicy: cloudfront.ViewerProtocolPolicy.HTTPS_ONLY,
         allowedMethods: cloudfront.AllowedMethods.ALLOW_GET_HEAD_OPTIONS,
         // Pictures, films and sound are compressed already.
@@ -38,17 +43,29 @@ export class Delivery extends Construct {
         originRequestPolicy: cloudfront.OriginRequestPolicy.CORS_S3_ORIGIN,
         responseHeadersPolicy: this.#headersPolicy(),
         functionAssociations: [
-          { function: this.#keptForGood(), eventType: cloudfront.FunctionEventType.VIEWER_RESPONSE },
+          { function: this.#answerer(corsOrigins), eventType: cloudfront.FunctionEventType.VIEWER_RESPONSE },
         ],
       },
       // What is missing or refused now may be there in a moment.
       errorResponses: [403, 404, 500, 502, 503, 504].map((httpStatus) => ({ httpStatus, ttl: Duration.seconds(0) })),
     })
-    this.baseUrl = `https://${cdn.domain ?? this.distribution.distributionDomainName}`
+    const [signing, ...older] = keys.map(({ key, pem }) => ({ id: key.publicKeyId, pem }))
+    const driver = { CDN_DRIVER: 'cloudfront' }
+    this.env = {
+      ...driver,
+      CDN_BASE_URL: `https://${cdn.domain ?? this.distribution.distributionDomainName}`,
+      CDN_KEY_PAIR_ID: signing?.id ?? '',
+      ...(cdn.cookieDomain !== undefined && { CDN_COOKIE_DOMAIN: cdn.cookieDomain }),
+    }
+    this.workEnv = { ...driver, CDN_DISTRIBUTION_ID: this.distribution.distributionId }
+    const listed = older.map(({ id, pem }) => `${id}=${pem}`).join(',')
+    this.olderKeys = listed === '' ? {} : { CDN_PUBLIC_KEY_FILES: listed }
   }
 
-  get env(): Record<string, string> {
-    return { CDN_BASE_URL: this.baseUrl, CDN_KEY_PAIR_ID: this.keyPairId }
+  /** It cannot be changed: another one is another resource, so that both are there while keys change. */
+  #key(pem: string): { key: cloudfront.PublicKey; pem: string } {
+    const name = `Key${createHash('sha256').update(pem).digest('hex').slice(0, 12)}`
+    return { key: new cloudfront.PublicKey(this, name, { encodedKey: `${pem}\n` }), pem }
   }
 
   #name({ domain, certificateArn }: Settings['cdn']): Partial<cloudfront.DistributionProps> {
@@ -75,7 +92,7 @@ export class Delivery extends Construct {
     return new cloudfront.ResponseHeadersPolicy(this, 'HeadersPolicy', {
       corsBehavior: {
         accessControlAllowCredentials: false,
-        accessControlAllowHeaders: ['*'],
+        accessControlAllowHeaders: allowed,
         accessControlAllowMethods: ['GET', 'HEAD', 'OPTIONS'],
         accessControlAllowOrigins: ['*'],
         accessControlExposeHeaders: exposed,
@@ -94,14 +111,15 @@ export class Delivery extends Construct {
   }
 
   /**
-   * A headers policy would say it of errors too. CloudFront runs no function when the origin answers 400 or more:
+   * What a headers policy cannot say: it speaks of errors too, which nobody may keep, and knows either all origins or a few.
+   * CloudFront runs no function when the origin answers 400 or more, and the policy's headers are there when it runs:
    * https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/edge-function-restrictions-all.html
    */
-  #keptForGood(): cloudfront.Function {
-    return new cloudfront.Function(this, 'KeptForGood', {
-      comment: 'Outputs never change: who may read them may keep them',
+  #answerer(corsOrigins: readonly string[]): cloudfront.Function {
+    return new cloudfront.Function(this, 'Answerer', {
+      comment: 'Who may read outputs may keep them; some pages read with cookies',
       runtime: cloudfront.FunctionRuntime.JS_2_0,
-      code: cloudfront.FunctionCode.fromInline(keptForGood),
+      code: cloudfront.FunctionCode.fromInline(answerer(corsOrigins)),
     })
   }
 }
@@ -111,10 +129,23 @@ const exposed = [
   ...['etag', 'last-modified', 'retry-after'],
 ]
 
-const keptForGood = `function handler(event) {
+const allowed = [
+  ...['authorization', 'range', 'if-range', 'if-match', 'if-none-match'],
+  ...['if-modified-since', 'if-unmodified-since'],
+]
+
+/** As the embedded edge: to pages of these origins, browsers hand what names them; to all others, what names nobody. */
+const answerer = (corsOrigins: readonly string[]) => `var pages = ${JSON.stringify(corsOrigins)}
+function handler(event) {
   var response = event.response
+  var origin = event.request.headers.origin
   if (response.statusCode < 400) {
     response.headers['cache-control'] = { value: 'private, max-age=31536000, immutable' }
+  }
+  if (pages.length > 0) response.headers['vary'] = { value: 'Origin' }
+  if (origin && pages.includes(origin.value)) {
+    response.headers['access-control-allow-origin'] = { value: origin.value }
+    response.headers['access-control-allow-credentials'] = { value: 'true' }
   }
   return response
 }

@@ -1,6 +1,7 @@
 import { Arn, ArnFormat } from 'aws-cdk-lib'
 import * as iam from 'aws-cdk-lib/aws-iam'
 import type * as s3 from 'aws-cdk-lib/aws-s3'
+import type { Delivery } from './delivery.ts'
 import type { Metadata } from './metadata.ts'
 import type { Objects } from './objects.ts'
 import { KafkaQueue, type Queues } from './queue.ts'
@@ -10,6 +11,7 @@ export interface Engines {
   objects: Objects
   metadata: Metadata
   queue: Queues | KafkaQueue
+  delivery: Delivery
 }
 
 /** Takes uploads and signs; of outputs it only looks at what is there. */
@@ -21,8 +23,9 @@ export function letServe(role: iam.IGrantable, { objects, metadata, queue }: Eng
   grant(role, ['sqs:SendMessage', 'sqs:GetQueueAttributes'], [queue.tasks.queueArn, queue.long.queueArn])
 }
 
-/** Reads and tags raw media, writes outputs, purges both. */
-export function letWork(role: iam.IGrantable, { objects, metadata, queue }: Engines): void {
+/** Reads and tags raw media, writes outputs, purges both, and has CloudFront forget them. */
+export function letWork(role: iam.IGrantable, { objects, metadata, queue, delivery }: Engines): void {
+  grant(role, ['cloudfront:CreateInvalidation'], [delivery.distribution.distributionArn])
   letUse(role, objects.temp, ['Get', 'Put', 'Delete'])
   letUse(role, objects.processed, ['Get', 'Put', 'Delete'])
   letUseTable(role, metadata)

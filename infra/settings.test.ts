@@ -61,6 +61,19 @@ describe('settings of a deployment', () => {
     assert.match(wrong({ cdn: { ...example.cdn, certificateArn: undefined } }), /both or none/)
   })
 
+  test('cookies reach a CDN that shares a domain with the API', () => {
+    const { domain, certificateArn, ...cdn } = example.cdn
+    for (const given of [
+      { ...example.cdn, cookieDomain: 'example.org' },
+      { ...example.cdn, cookieDomain: 'media.example.com' },
+      { ...example.cdn, cookieDomain: 'ple.com' },
+      // CloudFront's own name has nothing in common with ours.
+      { ...cdn, cookieDomain: 'example.com' },
+    ]) {
+      assert.match(wrong({ cdn: given }), /cdn\.cookieDomain/)
+    }
+  })
+
   test('Kafka needs a network, and who logs in', () => {
     const said = wrong({ kafka: { brokers: [], sasl: 'scram-sha-512' } })
     for (const field of ['kafka.brokers', 'kafka.username', 'kafka.passwordSecretArn', 'network']) {

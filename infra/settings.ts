@@ -18,6 +18,8 @@ export interface Settings {
     privateKeySecretArn: string
     domain?: string
     certificateArn?: string
+    /** What the names of API and CDN have in common, where signed cookies are to reach it. */
+    cookieDomain?: string
   }
   workers: { maxTasks: number; minTasks: number; diskGiB: number; lambdaConcurrency: number; lambdaMemoryMiB: number }
   /** An existing cluster in place of SQS. */
@@ -68,7 +70,7 @@ function readText(path: string): string {
 /** As `readSettings`, of settings whose keys are read. */
 export function checkSettings(given: Given): Settings {
   const settings = withDefaults(given)
-  const wrong = [...wrongTexts(settings), ...wrongCdn(settings), ...wrongKafka(settings), ...wrongNetwork(settings)]
+  const wrong = [wrongTexts, wrongCdn, wrongCookies, wrongKafka, wrongNetwork].flatMap((check) => check(settings))
   if (wrong.length > 0) throw new Error(`These settings are missing or wrong:\n${wrong.join('\n')}`)
   return settings
 }
@@ -139,6 +141,17 @@ function wrongCdn({ cdn }: Settings): string[] {
       'cdn.certificateArn: CloudFront takes certificates from us-east-1 alone',
     ),
   ]
+}
+
+/** A browser would take no such cookies, or not send them. */
+function wrongCookies({ api, cdn }: Settings): string[] {
+  const { cookieDomain } = cdn
+  if (cookieDomain === undefined) return []
+  const lies = (name = '') => name === cookieDomain || name.endsWith(`.${cookieDomain}`)
+  return unless(
+    domain.test(cookieDomain) && lies(api.domain) && lies(cdn.domain),
+    'cdn.cookieDomain: a domain in which both api.domain and cdn.domain lie, such as example.com',
+  )
 }
 
 const keyWords = 'a public key in PEM, ECDSA P-256 or RSA of 2048 bits: CloudFront takes no other'

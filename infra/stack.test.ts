@@ -211,6 +211,11 @@ describe('the API', () => {
     assert.deepEqual(plain?.DefaultActions[0].RedirectConfig.Protocol, 'HTTPS')
   })
 
+  test('is healthy when it says so', () => {
+    const target = onlyOf(template, 'AWS::ElasticLoadBalancingV2::TargetGroup').Properties
+    assert.deepEqual([target.HealthCheckPath, target.Matcher], ['/healthz', { HttpCode: '200' }])
+  })
+
   test('is reached by the balancer alone', () => {
     const ingress = allOf(template, 'AWS::EC2::SecurityGroupIngress').map((one) => one.Properties)
     assert.equal(ingress.length, 1)
@@ -259,22 +264,43 @@ describe('delivery', () => {
     assert.equal(policy.SecurityHeadersConfig.ContentSecurityPolicy.ContentSecurityPolicy, 'sandbox')
     assert.deepEqual(policy.CorsConfig.AccessControlAllowOrigins.Items, ['*'])
     const edge = readFileSync(join(import.meta.dirname, '../src/delivery/reply.ts'), 'utf8')
+    assert.ok(edge.includes(`'${policy.CorsConfig.AccessControlAllowHeaders.Items.join(', ')}'`))
     assert.ok(edge.includes(`'${policy.CorsConfig.AccessControlExposeHeaders.Items.join(', ')}'`))
     assert.ok(edge.includes(`'cross-origin-resource-policy': '${policy.CustomHeadersConfig.Items[0].Value}'`))
   })
 
-  test('what is sent may be kept for good, what is refused not', () => {
-    const source = onlyOf(template, 'AWS::CloudFront::Function').Properties.FunctionCode
+  /** What the viewer's response has in the end. */
+  const answered = (statusCode: number, origin?: string, from = template) => {
+    const source = onlyOf(from, 'AWS::CloudFront::Function').Properties.FunctionCode
     const run = new Function(`${source}; return handler`)() as (event: object) => any
+    const headers = { 'access-control-allow-origin': { value: '*' } }
+    const request = { headers: origin === undefined ? {} : { origin: { value: origin } } }
+    return run({ request, response: { statusCode, headers } }).headers as Record<string, { value: string } | undefined>
+  }
+
+  test('what is sent may be kept for good, what is refused not', () => {
     const edge = readFileSync(join(import.meta.dirname, '../src/delivery/reply.ts'), 'utf8')
     for (const statusCode of [200, 206, 304]) {
-      const { value } = run({ response: { statusCode, headers: {} } }).headers['cache-control']
-      assert.ok(edge.includes(`'${value}'`), value)
+      const value = answered(statusCode)['cache-control']?.value
+      assert.ok(value && edge.includes(`'${value}'`), value)
     }
-    for (const statusCode of [403, 404, 503]) {
-      assert.deepEqual(run({ response: { statusCode, headers: {} } }).headers, {})
-    }
+    for (const statusCode of [403, 404, 503]) assert.equal(answered(statusCode)['cache-control'], undefined)
     assert.equal(behavior.FunctionAssociations[0].EventType, 'viewer-response')
+  })
+
+  test('pages of the origins named read with cookies, all others without', () => {
+    const corsOf = (...asked: Parameters<typeof answered>) => {
+      const { vary, ...headers } = answered(...asked)
+      const [allow, credentials] = ['origin', 'credentials'].map((one) => headers[`access-control-allow-${one}`]?.value)
+      return [allow, credentials, vary?.value]
+    }
+    const page = 'https://app.example.com'
+    assert.deepEqual(corsOf(200, page), [page, 'true', 'Origin'])
+    assert.deepEqual(corsOf(200, 'https://other.example'), ['*', undefined, 'Origin'])
+    assert.deepEqual(corsOf(200), ['*', undefined, 'Origin'])
+    assert.deepEqual(corsOf(200, page, synthesize({ corsOrigins: [] })), ['*', undefined, undefined])
+    const policy = onlyOf(template, 'AWS::CloudFront::ResponseHeadersPolicy').Properties.ResponseHeadersPolicyConfig
+    assert.equal(policy.CorsConfig.AccessControlAllowCredentials, false)
   })
 
   test('takes a second key before the first goes', () => {
@@ -284,7 +310,12 @@ describe('delivery', () => {
       const rotated = synthesize({ cdn: { ...example.cdn, publicKeys: keys.map(String) } })
       const ids = Object.keys(rotated.findResources('AWS::CloudFront::PublicKey'))
       const group = onlyOf(rotated, 'AWS::CloudFront::KeyGroup').Properties.KeyGroupConfig.Items
-      return { ids: ids.toSorted(), group, signs: rotated.findOutputs('ServiceSettingsCdnKeyPairId') }
+      return {
+        ids: ids.toSorted(),
+        group,
+        signs: rotated.findOutputs('ServiceSettingsCdnKeyPairId'),
+        verifies: verifiedBy(rotated),
+      }
     }
     const before = idOf([first])
     const both = idOf([first, next])
@@ -295,7 +326,18 @@ describe('delivery', () => {
     assert.deepEqual(both.signs, before.signs)
     assert.deepEqual(turned.ids, both.ids)
     assert.notDeepEqual(turned.signs, both.signs)
+    // The API reads its own signatures again, in the addresses of playlists.
+    assert.equal(before.verifies, undefined)
+    assert.deepEqual(both.verifies, [both.group[1], `=${String(next).trim()}`])
+    assert.deepEqual(turned.verifies, [both.group[0], `=${first.trim()}`])
   })
+
+  /** How the API's task is given the keys that it does not sign with. */
+  function verifiedBy(from: typeof template): unknown[] | undefined {
+    const containers = allOf(from, 'AWS::ECS::TaskDefinition').map((one) => one.Properties.ContainerDefinitions[0])
+    const given: any[] = containers.find(({ Command }) => Command[0] === 'serve').Environment
+    return given.find(({ Name }) => Name === 'CDN_PUBLIC_KEY_FILES')?.Value['Fn::Join'][1]
+  }
 })
 
 describe('alarms', () => {
@@ -349,6 +391,35 @@ describe('roles', () => {
   })
 })
 
+describe('who removes media', () => {
+  test('may have this distribution forget them, and nobody else may', () => {
+    const roles = Object.entries(template.findResources('AWS::IAM::Policy')).flatMap(([id, one]) => {
+      const statements: any[] = one.Properties.PolicyDocument.Statement
+      return statements
+        .filter(({ Action }) => JSON.stringify(Action).includes('cloudfront'))
+        .map(({ Action, Resource }) => {
+          assert.match(JSON.stringify(Resource), /:cloudfront::.*:distribution\/.*DeliveryDistribution/)
+          return `${id.replace(/[0-9A-F]{8}$/, '')} ${Action}`
+        })
+    })
+    const action = 'cloudfront:CreateInvalidation'
+    const both = [`LongWorkTaskTaskRoleDefaultPolicy ${action}`, `WorkRoleDefaultPolicy ${action}`]
+    assert.deepEqual(roles.toSorted(), both)
+  })
+
+  test('is told which one, and who signs what for', () => {
+    const task = (part: string): any[] =>
+      named('AWS::ECS::TaskDefinition', part).Properties.ContainerDefinitions[0].Environment
+    const cdnOf = (names: string[]) => names.filter((name) => name.startsWith('CDN_')).toSorted()
+    const work = ['CDN_DISTRIBUTION_ID', 'CDN_DRIVER']
+    assert.deepEqual(cdnOf(task('LongWork').map(({ Name }) => Name)), work)
+    const { Variables } = onlyOf(template, 'AWS::Lambda::Function').Properties.Environment
+    assert.deepEqual(cdnOf(Object.keys(Variables)), work)
+    const signing = ['CDN_BASE_URL', 'CDN_COOKIE_DOMAIN', 'CDN_DRIVER', 'CDN_KEY_PAIR_ID']
+    assert.deepEqual(cdnOf(task('Api').map(({ Name }) => Name)), signing)
+  })
+})
+
 describe('settings and secrets', () => {
   const containers = allOf(template, 'AWS::ECS::TaskDefinition').map((one) => one.Properties.ContainerDefinitions[0])
 
@@ -363,8 +434,9 @@ describe('settings and secrets', () => {
     for (const environment of environments) {
       assert.ok(Object.keys(environment).length > 10)
       for (const name of Object.keys(environment)) assert.ok(known.has(name), `${name} is no setting`)
-      const { objects, metadata, queue } = readConfig(envOf(environment))
-      assert.deepEqual([objects.driver, metadata.driver, queue.driver], ['s3', 'dynamodb', 'sqs'])
+      const { objects, metadata, queue, delivery } = readConfig(envOf(environment))
+      const drivers = [objects.driver, metadata.driver, queue.driver, delivery.driver]
+      assert.deepEqual(drivers, ['s3', 'dynamodb', 'sqs', 'cloudfront'])
     }
   })
 

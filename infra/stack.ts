@@ -17,20 +17,21 @@ export class MediaService extends Stack {
     const objects = new Objects(this, 'Objects', settings)
     const metadata = new Metadata(this, 'Metadata')
     const queue = settings.kafka ? new KafkaQueue(this, 'Queue', settings.kafka) : new Queues(this, 'Queue')
-    const delivery = new Delivery(this, 'Delivery', { objects, cdn: settings.cdn })
+    const delivery = new Delivery(this, 'Delivery', { objects, ...settings })
     const place = new TaskPlace(this, 'Place', settings)
 
-    const engines = { objects, metadata, queue }
+    const engines = { objects, metadata, queue, delivery }
     const limits = { TEMP_DAYS: `${settings.tempDays}`, UPLOAD_EXPIRY_SECONDS: `${settings.uploadExpirySeconds}` }
     const shared = { ...objects.env, ...metadata.env, ...queue.env, ...limits }
     const given = { engines, settings, place }
-    const api = new Api(this, 'Api', { ...given, env: { ...shared, ...delivery.env } })
-    new WorkTasks(this, 'LongWork', { ...given, env: shared })
+    const api = new Api(this, 'Api', { ...given, env: { ...shared, ...delivery.env, ...delivery.olderKeys } })
+    const workEnv = { ...shared, ...delivery.workEnv }
+    new WorkTasks(this, 'LongWork', { ...given, env: workEnv })
     const queues = queue instanceof Queues ? queue : undefined
-    const work = queues && new WorkFunction(this, 'Work', { ...given, queue: queues, env: shared })
+    const work = queues && new WorkFunction(this, 'Work', { ...given, queue: queues, env: workEnv })
     new Alarms(this, 'Alarms', { api, metadata, queues, work, email: settings.alarmEmail })
 
-    this.#tellSettings({ ...shared, ...api.env, ...delivery.env })
+    this.#tellSettings({ ...shared, ...api.env, ...delivery.env, ...delivery.workEnv })
     new CfnOutput(this, 'ApiTarget', {
       description: `${settings.api.domain} is to be a CNAME of it`,
       value: api.balancer.loadBalancerDnsName,

@@ -34,6 +34,7 @@ export function envOf(given: Record<string, unknown>): Record<string, string> {
 function placeholders(name: string): string {
   if (name.startsWith('QUEUE_SQS_') && name.endsWith('_URL')) return 'https://sqs.eu-central-1.amazonaws.com/1/tasks'
   if (name === 'TRUST_PROXY') return '10.0.0.0/16'
+  if (name === 'CDN_DISTRIBUTION_ID') return 'E1U5RQF7T870K0'
   if (name === 'CDN_BASE_URL') return 'https://d111111abcdef8.cloudfront.net'
   return 'decided-by-the-stack'
 }

@@ -10,9 +10,9 @@ const requestTimeout = 10_000
 /**
  * Tells a distribution of CloudFront what to forget, by an invalidation of one wildcard path.
  *
- * For operators: it needs cloudfront:CreateInvalidation on the distribution, and credentials the SDK's usual way. CloudFront has
- * done it within minutes, as a rule within one; it takes fifteen wildcards at a time for a distribution (a quota that AWS can
- * raise) and refuses more, which is then tried again. A thousand paths a month are free, then each costs money.
+ * For operators: it needs cloudfront:CreateInvalidation on the distribution, and credentials the SDK's usual way. CloudFront carries
+ * an order out within minutes; it takes fifteen wildcards at a time for a distribution (a quota that AWS can raise) and refuses
+ * more, which is then tried again. A thousand paths a month are free, then each costs money.
  * Its endpoint is another by `AWS_ENDPOINT_URL_CLOUDFRONT`.
  */
 export function openCloudFront(DistributionId: string): Cdn & Forgetting {
