@@ -143,7 +143,8 @@ export const playlists: Attack[] = [
         filename,
         as: /mp3|flac|amr/.test(filename) ? 'audio' : 'video',
         bytes: ({ aims }) => disguise(latin1(write(aims))),
-        ends: unreadable,
+        // What an address says may read as a few frames of sound.
+        ends: [...unreadable, 'output_mismatch'],
         ...(write === hls ? { quick: true } : {}),
       }),
     ),
