@@ -78,6 +78,9 @@ export const Media = Type.Object(
     height: Pixels,
     duration: Seconds,
     placeholder: nullable(Type.String({ description: 'ThumbHash, base64.' })),
+    dominant_color: nullable(
+      Type.String({ pattern: '^#[0-9a-f]{6}$', description: 'The colour that most of it has, `#rrggbb`.' }),
+    ),
     warnings: Type.Array(Type.String()),
     renditions: Type.Array(Rendition),
     checksum: nullable(Type.String({ description: '`sha256:…` of the raw upload.' })),

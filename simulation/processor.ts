@@ -60,6 +60,7 @@ export function processedAs(processed_s3_url: string, thumbnail_s3_url: string |
     height: 1,
     duration: null,
     placeholder: null,
+    dominant_color: null,
     warnings: [],
     checksum: 'sha256:0',
     renditions: [],

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
-import { createWriteStream, openAsBlob, readFileSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { createWriteStream, existsSync, openAsBlob, readFileSync } from 'node:fs'
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import { Readable } from 'node:stream'
@@ -11,7 +11,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { openTarget, type Target } from '../target.ts'
 import { type Expectation, readExpectation } from './expectations.ts'
-import { checkOutput, type Rendition } from './outputs.ts'
+import { checkLikeness, checkOutput, type Rendition } from './outputs.ts'
 
 /**
  * Sends every file of a corpus of real and hostile media through a running service, by HTTP only, and holds it to the
@@ -26,6 +26,7 @@ interface MediaRecord {
   height: number | null
   duration: number | null
   placeholder: string | null
+  dominant_color: string | null
   checksum: string | null
   processed_s3_url: string | null
   thumbnail_s3_url: string | null
@@ -110,23 +111,45 @@ describe('the corpus', { concurrency: 3 }, () => {
     const names = record.renditions.map(({ name }) => name).toSorted()
     if (record.media_type === 'video') assert.deepEqual(names, ['720p', 'thumbnail'])
     if (record.media_type === 'audio') assert.deepEqual(names, ['audio', 'thumbnail'])
-    if (record.media_type === 'image') assert.match(names.join(), /^(?:jpeg-1600|png-1600),thumbnail,webp-1600$/)
-    if (record.media_type === 'image') return
+    if (record.media_type === 'image') return checkPictures(record, names)
     // No claim of a header: what its main output really lasts.
     const main = record.renditions.find(({ name }) => name === '720p' || name === 'audio')
     assert.ok(Math.abs((record.duration ?? 0) - (main?.duration ?? -1)) < 0.1, `${record.duration} s`)
   }
 
+  /** Every picture has every name; an animation has no AVIF and no master. */
+  function checkPictures({ dominant_color, renditions }: MediaRecord, names: string[]): void {
+    const still = names.includes('png-1600') ? 'png' : 'jpeg'
+    const isStill = names.includes('master')
+    const formats = isStill ? ['avif', still, 'webp'] : [still, 'webp']
+    const all = formats.flatMap((format) => ['1600', '400', '800'].map((width) => `${format}-${width}`))
+    assert.deepEqual(names, [...all, ...(isStill ? ['master'] : []), 'thumbnail'].toSorted())
+    assert.match(dominant_color ?? '#000000', /^#[0-9a-f]{6}$/)
+    const sizes = renditions.filter(({ name }) => name.endsWith('-800')).map(({ width, height }) => [width, height])
+    assert.equal(new Set(sizes.map(String)).size, 1, 'all formats have one size')
+  }
+
   async function checkRenditions(record: MediaRecord, expectation: Expectation): Promise<void> {
+    const still = join(folder, `${record.media_id}-still`)
     for (const rendition of record.renditions) {
       const path = join(folder, `${record.media_id}-${rendition.name}`)
       await download(`${target.url}/api/media/download/${record.media_id}?rendition=${rendition.name}`, path, rendition)
       await checkOutput(path, rendition)
-      checkShape(record, rendition)
+      if (rendition.name === 'thumbnail' && record.media_type === 'image') checkSquare(record, rendition)
+      else checkShape(record, rendition)
+      // The first of them is what the others must look like.
+      if (/^(?:jpeg|png|webp|avif)-\d+$|^master$/.test(rendition.name)) {
+        await sharp(path)
+          .png()
+          .toFile(still + 1)
+        if (existsSync(still)) await checkLikeness(still, still + 1, rendition.name)
+        else await rename(still + 1, still)
+      }
       const { frames } = expectation
       if (frames !== null && rendition.name === 'webp-1600') assert.equal((await sharp(path).metadata()).pages, frames)
       await rm(path)
     }
+    for (const left of [still, still + 1]) await rm(left, { force: true })
   }
 
   async function download(url: string, path: string, rendition: Rendition): Promise<void> {
@@ -136,6 +159,11 @@ describe('the corpus', { concurrency: 3 }, () => {
     assert.ok(reply.redirected, 'by a signed address')
     if (reply.body) await pipeline(Readable.fromWeb(reply.body as ReadableStream), createWriteStream(path))
     else await writeFile(path, '')
+  }
+
+  function checkSquare({ width, height }: MediaRecord, { width: side, height: other }: Rendition): void {
+    assert.equal(side, other, 'a thumbnail is a square')
+    assert.ok((side ?? 0) <= Math.min(400, width ?? 0, height ?? 0) + 1, 'not enlarged')
   }
 
   /** Upright like its source, of the same shape, and not larger. */

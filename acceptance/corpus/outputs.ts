@@ -38,6 +38,7 @@ const structural = [
   'Track\\d',
   'PNG-pHYs',
   'ICC-header',
+  'Meta',
 ]
 const personal =
   /GPS|Artist|Author|Title|Comment|Copyright|Keyword|Creator|Software|Encoder|Serial|Owner|Orientation|Description(?! *: (?:Video|Sound)Handler)/i
@@ -54,12 +55,34 @@ async function checkNothingOfTheSender(path: string, name: string): Promise<void
 
 async function checkPicture(path: string, { name, content_type, width, height }: Rendition): Promise<void> {
   const metadata = await sharp(path).metadata()
-  assert.equal(`image/${metadata.format}`, content_type, `${name}: its format`)
+  const format = metadata.format === 'heif' && metadata.compression === 'av1' ? 'avif' : metadata.format
+  assert.equal(`image/${format}`, content_type, `${name}: its format`)
   assert.deepEqual([metadata.width, metadata.height], [width, height], `${name}: its size`)
   assert.equal(metadata.space, 'srgb', `${name}: its colours`)
   assert.ok((metadata.orientation ?? 1) === 1, `${name} stands upright`)
-  const longest = name === 'thumbnail' ? 640 : 1600
+  assert.deepEqual(
+    [metadata.exif, metadata.xmp, metadata.icc],
+    [undefined, undefined, undefined],
+    `${name}: pixels only`,
+  )
+  assert.equal(metadata.depth, 'uchar', `${name}: 8 bits`)
+  const longest = name === 'master' ? 4096 : Number(/-(\d+)$/.exec(name)?.[1] ?? 640)
   assert.ok(Math.max(metadata.width, metadata.height) <= longest, `${name}: at most ${longest}`)
+}
+
+/** Two encodings of one picture show the same: the mean difference, of small copies of both on white. */
+export async function checkLikeness(path: string, other: string, name: string): Promise<void> {
+  const small = async (one: string) =>
+    await sharp(one)
+      .flatten({ background: '#fff' })
+      .resize(32, 32, { fit: 'fill' })
+      .removeAlpha()
+      .toColourspace('srgb')
+      .raw()
+      .toBuffer()
+  const [mine, yours] = await Promise.all([small(path), small(other)])
+  const off = mine.reduce((sum, value, at) => sum + Math.abs(value - (yours[at] ?? 0)), 0) / mine.length
+  assert.ok(off < 8, `${name} differs by ${off.toFixed(1)} of 255 from the others`)
 }
 
 async function checkMovie(path: string, bytes: Buffer, { name, width, height, duration }: Rendition): Promise<void> {

@@ -38,6 +38,7 @@ const sameTypes: { [K in keyof Wire]: Equal<Wire[K], MediaShape[K]> } = {
   height: true,
   duration: true,
   placeholder: true,
+  dominant_color: true,
   warnings: true,
   renditions: true,
   checksum: true,

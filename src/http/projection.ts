@@ -30,6 +30,7 @@ export function wireOf({ record, progress }: MediaView, publicUrl: string): Medi
     height: record.height,
     duration: record.duration,
     placeholder: record.placeholder,
+    dominant_color: record.dominant_color,
     warnings: record.warnings,
     renditions: record.renditions,
     checksum: record.checksum,

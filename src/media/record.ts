@@ -101,6 +101,8 @@ export interface MediaRecord {
   duration: number | null
   /** ThumbHash, base64. */
   placeholder: string | null
+  /** The colour that most of it has, `#rrggbb`; null where none is known. */
+  dominant_color: string | null
   warnings: string[]
   renditions: Rendition[]
   /** `sha256:…` of the raw bytes, computed by the worker. */
@@ -178,6 +180,7 @@ export function newRecord(
     height: null,
     duration: null,
     placeholder: null,
+    dominant_color: null,
     warnings: [],
     renditions: [],
     checksum: null,
@@ -196,6 +199,7 @@ export function tombstonePatch({ upload }: Pick<MediaRecord, 'upload'>, deleted_
     title: '',
     filename: null,
     placeholder: null,
+    dominant_color: null,
     checksum: null,
     error: null,
     warnings: [],

@@ -4,9 +4,6 @@ export interface Size {
   height: number
 }
 
-/** What the renditions of a picture fit into. */
-export const pictureBox: Size = { width: 1600, height: 1600 }
-
 /** The largest size of the same shape within a box, never larger than it is. */
 export function fitInside({ width, height }: Size, box: Size): Size {
   const scale = Math.min(1, box.width / width, box.height / height)

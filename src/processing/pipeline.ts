@@ -156,6 +156,7 @@ function describe({ content_type }: MediaRecord, made: Made, renditions: Renditi
     height: made.height,
     duration: made.duration,
     placeholder: made.placeholder,
+    dominant_color: made.dominant_color ?? null,
     warnings: [...new Set(made.warnings)],
     renditions,
   }

@@ -34,6 +34,7 @@ export type Playable = Pick<
   | 'height'
   | 'duration'
   | 'placeholder'
+  | 'dominant_color'
   | 'renditions'
 >
 
@@ -49,6 +50,7 @@ export type Processed = Required<
     | 'height'
     | 'duration'
     | 'placeholder'
+    | 'dominant_color'
     | 'warnings'
     | 'checksum'
   >

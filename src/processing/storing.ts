@@ -5,7 +5,7 @@ import type { Output } from './recipes/recipe.ts'
 
 /** Stores the outputs of one attempt. */
 export interface Storing {
-  /** Each output is stored once, however often it is asked for; the renditions in the order of the outputs. */
+  /** Each file is stored once, however often and by how many names it is asked for; the renditions in the order of the outputs. */
   store(outputs: readonly Output[], onProgress?: (share: number) => void): Promise<Rendition[]>
 }
 
@@ -45,12 +45,17 @@ export function openStoring({ objects, bucket, prefix, signal }: StoringOptions)
 
   return {
     async store(outputs, onProgress = () => {}) {
-      const fresh = outputs.filter((output) => !stored.has(keyOf(output)))
+      const fresh = [...new Map(outputs.map((output) => [keyOf(output), output])).values()].filter(
+        (output) => !stored.has(keyOf(output)),
+      )
       const total = fresh.reduce((sum, { beside = [] }) => sum + beside.length + 1, 0)
       let done = 0
       const onFile = () => onProgress(++done / total)
       await inTurn(fresh, async (output) => void stored.set(keyOf(output), await putOutput(output, onFile)))
-      return outputs.flatMap((output) => stored.get(keyOf(output)) ?? [])
+      return outputs.flatMap((output) => {
+        const rendition = stored.get(keyOf(output))
+        return rendition ? [{ ...rendition, name: output.name }] : []
+      })
     },
   }
 }

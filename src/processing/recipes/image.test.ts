@@ -52,7 +52,7 @@ describe('pictures', () => {
       await sharp(coded).jpeg({ quality: 95, chromaSubsampling: '4:4:4' }).withMetadata({ orientation }).toFile(path)
       const made = await make(path)
       assert.deepEqual([made.width, made.height], [120, 80])
-      for (const name of ['jpeg-1600', 'webp-1600', 'thumbnail']) {
+      for (const name of ['jpeg-1600', 'webp-1600', 'avif-1600', 'master']) {
         const out = await bed.pathOf(made, name)
         assert.ok(isRed(await colourAt(out, 10, 10)), `${name} upper left`)
         assert.ok(isBlue(await colourAt(out, 110, 10)), `${name} upper right`)
@@ -61,19 +61,22 @@ describe('pictures', () => {
     })
   }
 
-  test('makes JPEG, WebP, thumbnail and placeholder, never larger than the source', async () => {
+  test('makes three formats at three sizes, thumbnail, master, placeholder and colour', async () => {
     const path = file('large.jpg')
-    await sharp({ create: { width: 2000, height: 1000, channels: 3, background: '#345' } })
+    await sharp({ create: { width: 2000, height: 1000, channels: 3, background: '#334455' } })
       .jpeg()
       .toFile(path)
     const made = await make(path)
     const sizes = made.renditions.map(({ name, width, height, content_type }) => [name, width, height, content_type])
+    const formats = (width: number) =>
+      ['jpeg', 'webp', 'avif'].map((format) => [`${format}-${width}`, width, width / 2, `image/${format}`])
     assert.deepEqual(sizes, [
-      ['thumbnail', 400, 200, 'image/jpeg'],
-      ['jpeg-1600', 1600, 800, 'image/jpeg'],
-      ['webp-1600', 1600, 800, 'image/webp'],
+      ['thumbnail', 400, 400, 'image/jpeg'],
+      ['master', 2000, 1000, 'image/jpeg'],
+      ...[400, 800, 1600].flatMap(formats),
     ])
     assert.deepEqual([made.width, made.height, made.duration], [2000, 1000, null])
+    assert.match(made.dominant_color ?? '', /^#33445[3-7]$/)
     assert.match(made.processed_s3_url ?? '', /\/v1\/jpeg-1600\.jpg$/)
     assert.match(made.thumbnail_s3_url ?? '', /\/v1\/thumbnail\.jpg$/)
     assert.match(made.placeholder ?? '', /^[A-Za-z0-9+/]+=*$/)
@@ -81,6 +84,43 @@ describe('pictures', () => {
       const metadata = await sharp(await bed.pathOf(made, one.name)).metadata()
       assert.deepEqual([metadata.width, metadata.height], [one.width, one.height])
     }
+  })
+
+  test('a small picture has every name, and no file twice', async () => {
+    const path = file('small.png')
+    await sharp({ create: { width: 500, height: 300, channels: 3, background: '#345' } })
+      .png()
+      .toFile(path)
+    const made = await make(path, 'image/png')
+    const keyOf = (name: string) => made.renditions.find((one) => one.name === name)?.s3_url.replace(/.*\//, '')
+    assert.deepEqual(['jpeg-400', 'jpeg-800', 'jpeg-1600'].map(keyOf), [
+      'jpeg-400.jpg',
+      'jpeg-1600.jpg',
+      'jpeg-1600.jpg',
+    ])
+    assert.equal(new Set(made.renditions.map(({ s3_url }) => s3_url)).size, 8)
+    const { width, height } = made.renditions.find(({ name }) => name === 'webp-1600') ?? assert.fail()
+    assert.deepEqual([width, height], [500, 300], 'never larger than the source')
+    const { width: side } = made.renditions.find(({ name }) => name === 'thumbnail') ?? assert.fail()
+    assert.equal(side, 300, 'a square as large as there is')
+  })
+
+  test('the thumbnail is of what draws the eye', async () => {
+    const path = file('far-right.png')
+    const face = await sharp({ create: { width: 200, height: 200, channels: 3, background: '#d8815f' } })
+      .png()
+      .toBuffer()
+    await sharp({ create: { width: 1600, height: 400, channels: 3, background: '#ccc' } })
+      .composite([{ input: face, left: 1350, top: 100 }])
+      .png()
+      .toFile(path)
+    const made = await make(path, 'image/png')
+    const { data, info } = await sharp(await bed.pathOf(made, 'thumbnail'))
+      .raw()
+      .toBuffer({ resolveWithObject: true })
+    let seen = 0
+    for (let at = 0; at < data.length; at += info.channels) if ((data[at + 2] ?? 0) < 130) seen++
+    assert.ok(seen > 38_000, `${seen} of its 40 000 pixels`)
   })
 
   test('nothing of the sender is left', async () => {
@@ -134,6 +174,9 @@ describe('pictures', () => {
       .toFile(path)
     const made = await make(path, 'image/png')
     assert.match(made.processed_s3_url ?? '', /png-1600\.png$/)
+    for (const name of ['avif-1600', 'master']) {
+      assert.equal((await sharp(await bed.pathOf(made, name)).metadata()).hasAlpha, true, name)
+    }
     assert.equal((await sharp(await bed.pathOf(made, 'png-1600')).metadata()).hasAlpha, true)
     assert.equal((await sharp(await bed.pathOf(made, 'webp-1600')).metadata()).hasAlpha, true)
     const [r = 0, g = 0] = await colourAt(await bed.pathOf(made, 'thumbnail'), 10, 10)
@@ -158,6 +201,54 @@ describe('pictures', () => {
     assert.deepEqual([metadata.space, metadata.depth, metadata.channels], ['srgb', 'uchar', 3])
   })
 
+  test('a picture of which nothing shows is one still', async () => {
+    const path = file('nothing.png')
+    await sharp({ create: { width: 20, height: 20, channels: 4, background: { r: 0, g: 0, b: 0, alpha: 0 } } })
+      .png()
+      .toFile(path)
+    assert.equal((await make(path, 'image/png')).dominant_color, null)
+  })
+
+  test('colours of Adobe RGB become sRGB', async () => {
+    const path = file('adobe.tiff')
+    const profile = file('adobe.icc')
+    await writeFile(profile, adobeRgb())
+    // (160, 90, 60) of sRGB, as Adobe RGB tells it.
+    const create = { width: 32, height: 32, channels: 3 as const, background: { r: 145, g: 90, b: 63 } }
+    await sharp({ create }).tiff({ compression: 'none' }).toFile(path)
+    await run('exiftool', ['-q', '-overwrite_original', `-ICC_Profile<=${profile}`, path])
+    const told = await colourAt(await bed.pathOf(await make(path, 'image/tiff'), 'master'), 16, 16)
+    const off = told.map((one, at) => Math.abs(one - ([160, 90, 60][at] ?? 0)))
+    assert.ok(Math.max(...off) <= 4, `${told}`)
+  })
+
+  test('of a document of several pages the first is shown', async () => {
+    const pages = await Promise.all(
+      ['#f00', '#00f'].map((background) =>
+        sharp({ create: { width: 60, height: 40, channels: 3, background } })
+          .png()
+          .toBuffer(),
+      ),
+    )
+    const path = file('pages.tiff')
+    await sharp(pages, { join: { animated: true } })
+      .tiff()
+      .toFile(path)
+    const made = await make(path, 'image/tiff')
+    assert.deepEqual([made.width, made.height], [60, 40])
+    assert.ok(isRed(await colourAt(await bed.pathOf(made, 'jpeg-1600'), 30, 20)))
+  })
+
+  test('a drawing with transparency keeps it', async () => {
+    const path = file('circle.svg')
+    const shape = '<circle cx="32" cy="32" r="20" fill="#00f"/>'
+    await writeFile(path, `<svg xmlns="http://www.w3.org/2000/svg" width="64" height="64">${shape}</svg>`)
+    const made = await make(path, 'image/svg+xml')
+    assert.match(made.processed_s3_url ?? '', /png-1600\.png$/)
+    assert.ok(made.renditions.every(({ content_type }) => content_type !== 'image/svg+xml'))
+    assert.equal(made.dominant_color, '#0000ff')
+  })
+
   test('an animation keeps its frames in WebP only', async () => {
     const frames = await Promise.all(
       ['#f00', '#0f0', '#00f'].map((background) =>
@@ -173,6 +264,8 @@ describe('pictures', () => {
     const made = await make(path, 'image/gif')
     assert.deepEqual([made.width, made.height], [31, 17])
     assert.equal((await sharp(await bed.pathOf(made, 'webp-1600')).metadata()).pages, 3)
+    assert.equal((await sharp(await bed.pathOf(made, 'jpeg-1600')).metadata()).pages, undefined)
+    assert.ok(made.renditions.every(({ name }) => !/avif|master/.test(name)))
     assert.ok(isRed(await colourAt(await bed.pathOf(made, 'thumbnail'), 5, 5)), 'the first frame')
   })
 
@@ -233,3 +326,48 @@ describe('pictures', () => {
     await assert.rejects(make(path), failsWith('undecodable'))
   })
 })
+
+/** A profile of Adobe RGB (1998): its primaries, adapted to D50, and its gamma of 563/256. */
+function adobeRgb(): Buffer {
+  const s15 = (value: number) => Math.round(value * 65_536)
+  const xyz = (...values: number[]) => {
+    const tag = Buffer.alloc(20)
+    tag.write('XYZ ', 0, 'latin1')
+    values.forEach((value, at) => tag.writeInt32BE(s15(value), 8 + at * 4))
+    return tag
+  }
+  const curve = Buffer.alloc(16)
+  curve.write('curv', 0, 'latin1')
+  curve.writeUInt32BE(1, 8)
+  curve.writeUInt16BE(563, 12)
+  const words = Buffer.concat([Buffer.from('desc\0\0\0\0\0\0\0\x0aAdobe RGB\0', 'latin1'), Buffer.alloc(78)])
+  const text = Buffer.from('text\0\0\0\0none', 'latin1')
+  const tags: [string, Buffer][] = [
+    ['desc', words],
+    ['cprt', text],
+    ['wtpt', xyz(0.9642, 1, 0.8249)],
+    ['rXYZ', xyz(0.60974, 0.31111, 0.01947)],
+    ['gXYZ', xyz(0.20528, 0.62567, 0.06087)],
+    ['bXYZ', xyz(0.14919, 0.06322, 0.74457)],
+    ['rTRC', curve],
+    ['gTRC', curve],
+    ['bTRC', curve],
+  ]
+  const table = Buffer.alloc(4 + tags.length * 12)
+  table.writeUInt32BE(tags.length, 0)
+  let at = 128 + table.length
+  const padded = tags.map(([, tag]) => Buffer.concat([tag, Buffer.alloc((4 - (tag.length % 4)) % 4)]))
+  tags.forEach(([name, tag], index) => {
+    table.write(name, 4 + index * 12, 'latin1')
+    table.writeUInt32BE(at, 8 + index * 12)
+    table.writeUInt32BE(tag.length, 12 + index * 12)
+    at += padded[index]?.length ?? 0
+  })
+  const head = Buffer.alloc(128)
+  head.writeUInt32BE(at, 0)
+  head.writeUInt32BE(0x02100000, 8)
+  head.write('mntrRGB XYZ ', 12, 'latin1')
+  head.write('acsp', 36, 'latin1')
+  ;[0.9642, 1, 0.8249].forEach((value, index) => head.writeInt32BE(s15(value), 68 + index * 4))
+  return Buffer.concat([head, table, ...padded])
+}

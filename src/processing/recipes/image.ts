@@ -1,17 +1,21 @@
 import { join } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
+import { imageProfile } from '../image-profile.ts'
 import type { Made, Output, Workbench } from './recipe.ts'
 
 /**
- * A picture: one decode, upright and in sRGB, becomes
+ * A picture: one decode, upright and in sRGB, becomes, for each width of the profile (400, 800, 1600),
  *
- * | rendition    | what                                                                    |
- * |--------------|-------------------------------------------------------------------------|
- * | `jpeg-1600`  | JPEG within 1600 × 1600, when nothing shows through it                  |
- * | `png-1600`   | PNG in its place, when something does                                   |
- * | `webp-1600`  | WebP within 1600 × 1600; an animation keeps all its frames              |
- * | `thumbnail`  | JPEG within 400 × 400, on white                                         |
+ * | rendition     | what                                                                                 |
+ * |---------------|--------------------------------------------------------------------------------------|
+ * | `jpeg-{n}`    | JPEG within n × n, when nothing shows through it; of an animation the first frame      |
+ * | `png-{n}`     | PNG in its place, when something does                                                |
+ * | `webp-{n}`    | WebP within n × n; an animation keeps all its frames                                 |
+ * | `avif-{n}`    | AVIF within n × n, of stills                                                         |
+ * | `thumbnail`   | JPEG of 400 × 400: the square of it that draws the eye, on white                      |
+ * | `master`      | JPEG or WebP within 4096 × 4096, hardly compressed: what is made on the fly is made of it |
  *
+ * Nothing is enlarged. All names are there for every picture: those that would not differ name one file.
  * No metadata survives: nothing is copied but pixels.
  */
 export async function makeImage(workbench: Workbench, contentType: string | null): Promise<Made> {
@@ -27,6 +31,7 @@ export async function makeImage(workbench: Workbench, contentType: string | null
     memory,
     signal,
     wanted: 'picture',
+    profile: imageProfile,
     maxPixels,
     isSvg,
   })
@@ -37,12 +42,14 @@ export async function makeImage(workbench: Workbench, contentType: string | null
       ...rest,
       path: join(folder, file),
       extension: file.slice(file.lastIndexOf('.')),
+      key: file,
       duration: null,
     }),
   )
-  const main = outputs.find(({ name }) => name === 'jpeg-1600' || name === 'png-1600')
+  const largest = Math.max(...imageProfile.widths)
+  const main = outputs.find(({ name }) => name === `jpeg-${largest}` || name === `png-${largest}`)
   if (!main) throw new MediaError('output_mismatch', 'the picture process made no still')
-  const { width, height, placeholder, warnings } = made
+  const { width, height, placeholder, dominant_color, warnings } = made
   return {
     media_type: 'image',
     content_type: null,
@@ -50,6 +57,7 @@ export async function makeImage(workbench: Workbench, contentType: string | null
     height,
     duration: null,
     placeholder,
+    dominant_color,
     warnings,
     outputs,
     main: main.name,

@@ -69,6 +69,8 @@ export interface Made {
   /** Seconds, measured by decoding. */
   duration: number | null
   placeholder: string | null
+  /** Null when not given. */
+  dominant_color?: string | null
   warnings: string[]
   outputs: Output[]
   /** The rendition that `processed_s3_url` names. */

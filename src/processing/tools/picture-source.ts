@@ -1,17 +1,26 @@
-import { readFile } from 'node:fs/promises'
+import { open, readFile } from 'node:fs/promises'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp'
-import { pictureBox, type Size } from '../geometry.ts'
+import type { Size } from '../geometry.ts'
 
 /** A picture to decode, of any format we take; runs in the picture process only. */
 export interface Source extends Size {
   /** Whether it has several frames, all to be kept. */
   animated: boolean
+  /** Whether its colours are coarser than its light, as those of most JPEG are. */
+  subsampled: boolean
   warnings: string[]
   /** A decode of its only or first frame. */
   open(): Sharp
   /** A decode of all frames. */
   openAll(): Sharp
+}
+
+export interface SourceOptions {
+  maxPixels: number
+  isSvg: boolean
+  /** Of the square that it will be made to fit into: what is larger need not be kept. Pixels. */
+  width: number
 }
 
 /** All frames of an animation lie in memory at once. Pixels. */
@@ -22,7 +31,7 @@ const animationFrames = 2_000
  * Reads a picture's head and says how to decode it.
  * @throws Error with `code: 'too_many_pixels'`, or what the decoder throws.
  */
-export async function openSource(path: string, given: { maxPixels: number; isSvg: boolean }): Promise<Source> {
+export async function openSource(path: string, given: SourceOptions): Promise<Source> {
   const { maxPixels, isSvg } = given
   // Bytes without an address: a drawing cannot refer to files beside it.
   const input = isSvg ? await readFile(path) : path
@@ -32,14 +41,15 @@ export async function openSource(path: string, given: { maxPixels: number; isSvg
   const size = uprightSize(metadata)
   if (size.width * size.height > maxPixels) throw tooManyPixels(size)
 
-  if (metadata.format === 'heif' && metadata.compression === 'hevc')
-    return await openHeic(path, maxPixels, metadata.icc)
+  if (metadata.format === 'heif' && metadata.compression === 'hevc') return await openHeic(path, given, metadata.icc)
   const frames = isAnimation(metadata) ? (metadata.pages ?? 1) : 1
-  const tooMany = frames > animationFrames || frames * size.width * size.height > Math.min(animationPixels, maxPixels)
+  const pixels = frames * size.width * size.height
+  const tooMany = frames > 1 && (frames > animationFrames || pixels > Math.min(animationPixels, maxPixels))
   return {
     ...size,
     animated: frames > 1 && !tooMany,
-    warnings: frames > 1 && tooMany ? ['animation_dropped'] : [],
+    subsampled: metadata.chromaSubsampling === '4:2:0',
+    warnings: tooMany || (metadata.format === 'png' && (await movesInPng(path))) ? ['animation_dropped'] : [],
     open: () => sharp(input, options),
     openAll: () => sharp(input, { ...options, animated: true }),
   }
@@ -55,22 +65,40 @@ function uprightSize({ width, height, pageHeight, autoOrient }: Metadata): Size 
 }
 
 /** sharp reads no HEVC: libheif does, which turns the picture upright by itself and leaves its colours as they are. */
-async function openHeic(path: string, maxPixels: number, profile: Buffer | undefined): Promise<Source> {
+async function openHeic(
+  path: string,
+  { maxPixels, width: side }: SourceOptions,
+  profile: Buffer | undefined,
+): Promise<Source> {
   const { default: decode } = await import('heic-decode')
   const { width, height, data } = await decode({ buffer: await readFile(path) })
   if (width * height > maxPixels) throw tooManyPixels({ width, height })
   const raw = { width, height, channels: 4 as const }
   const pixels = Buffer.from(data.buffer, data.byteOffset, data.byteLength)
   // Made small before it gets its profile: no second copy of it at its full size.
+  const box = { width: side, height: side }
   const small = sharp(pixels, { raw, limitInputPixels: false }).resize({
-    ...pictureBox,
+    ...box,
     fit: 'inside',
     withoutEnlargement: true,
   })
-  const still = await small.removeAlpha().png({ compressionLevel: 1 }).toBuffer()
+  const still = await small.removeAlpha().png({ compressionLevel: 0, adaptiveFiltering: false }).toBuffer()
   const input = profile ? withProfile(still, profile) : still
-  const open = () => sharp(input, { limitInputPixels: maxPixels })
-  return { width, height, animated: false, warnings: [], open, openAll: open }
+  const reopen = () => sharp(input, { limitInputPixels: maxPixels })
+  return { width, height, animated: false, subsampled: true, warnings: [], open: reopen, openAll: reopen }
+}
+
+/** Whether it is an APNG, whose later frames nobody here reads: its chunk `acTL` comes before the pixels. */
+async function movesInPng(path: string): Promise<boolean> {
+  const file = await open(path)
+  try {
+    const { buffer, bytesRead } = await file.read(Buffer.alloc(64 * 1024), 0, 64 * 1024, 0)
+    const head = buffer.subarray(0, bytesRead).toString('latin1')
+    const at = head.indexOf('acTL')
+    return at > 0 && (at < head.indexOf('IDAT') || !head.includes('IDAT'))
+  } finally {
+    await file.close()
+  }
 }
 
 /** A PNG with a colour profile: the chunk `iCCP` goes right behind the head, which ends at byte 33. */

@@ -1,8 +1,8 @@
 import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
-import { fitInside, pictureBox, type Size } from '../geometry.ts'
-import { placeholderBox, placeholderOf } from '../placeholder.ts'
-import { openSource, type Source } from './picture-source.ts'
+import type { ImageProfile } from '../image-profile.ts'
+import { type MadePicture, makeSet, makeThumbnail } from './picture-set.ts'
+import { openSource } from './picture-source.ts'
 
 /**
  * A program: makes one media's pictures, in the current folder, from the file named by its argument. Its task comes as
@@ -12,6 +12,7 @@ import { openSource, type Source } from './picture-source.ts'
 export interface PictureTask {
   /** `picture` makes all renditions of a picture, `thumbnail` only that. */
   wanted: 'picture' | 'thumbnail'
+  profile: ImageProfile
   maxPixels: number
   isSvg: boolean
 }
@@ -23,110 +24,20 @@ export type PictureReply =
       width: number
       height: number
       placeholder: string
+      /** `#rrggbb`; null where nothing can be seen. */
+      dominant_color: string | null
       warnings: string[]
-      outputs: { name: string; file: string; content_type: string; width: number; height: number }[]
+      outputs: MadePicture[]
     }
   | { ok: false; code: string; message: string }
 
-const thumbnailBox = { width: 400, height: 400 }
-/** What shows through a transparent picture where transparency cannot be kept. */
-const paper = '#ffffff'
-
-/** One decoded picture, upright, in sRGB, at most 1600 px wide and high. */
-interface Decoded {
-  pixels: Buffer
-  size: Size
-  channels: 3 | 4
-}
-
-type Outputs = Extract<PictureReply, { ok: true }>['outputs']
-
 export async function makePictures(path: string, task: PictureTask): Promise<PictureReply> {
   sharp.cache(false)
-  const source = await openSource(path, task)
-  const decoded = await decode(source)
-  const outputs: Outputs = [await writeThumbnail(decoded)]
-  if (task.wanted === 'picture') {
-    outputs.push(await writeStill(decoded), source.animated ? await writeAnimation(source) : await writeWebp(decoded))
-  }
-  const { width, height } = source
-  return { ok: true, width, height, placeholder: await hash(decoded), warnings: source.warnings, outputs }
-}
-
-/** The one decode: turned upright, scaled, brought to sRGB by its profile; sharp keeps no metadata unless told to. */
-async function decode(source: Source): Promise<Decoded> {
-  const { data, info } = await source
-    .open()
-    .autoOrient()
-    .resize({ ...pictureBox, fit: 'inside', withoutEnlargement: true })
-    .toColourspace('srgb')
-    .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true })
-  const size = { width: info.width, height: info.height }
-  const channels = info.channels === 4 ? 4 : 3
-  if (channels === 4 && isOpaque(data)) return { pixels: dropOpacity(data), size, channels: 3 }
-  return { pixels: data, size, channels }
-}
-
-function isOpaque(pixels: Buffer): boolean {
-  for (let at = 3; at < pixels.length; at += 4) if (pixels[at] !== 255) return false
-  return true
-}
-
-function dropOpacity(pixels: Buffer): Buffer {
-  const kept = Buffer.allocUnsafe((pixels.length / 4) * 3)
-  for (let from = 0, to = 0; from < pixels.length; from += 4, to += 3) pixels.copy(kept, to, from, from + 3)
-  return kept
-}
-
-function reopen({ pixels, size, channels }: Decoded) {
-  return sharp(pixels, { raw: { ...size, channels }, limitInputPixels: false })
-}
-
-/** JPEG, or PNG when something shows through. */
-async function writeStill(decoded: Decoded): Promise<Outputs[number]> {
-  const { size, channels } = decoded
-  if (channels === 4) {
-    await reopen(decoded).png().toFile('png-1600.png')
-    return { name: 'png-1600', file: 'png-1600.png', content_type: 'image/png', ...size }
-  }
-  await reopen(decoded).jpeg({ quality: 82 }).toFile('jpeg-1600.jpg')
-  return { name: 'jpeg-1600', file: 'jpeg-1600.jpg', content_type: 'image/jpeg', ...size }
-}
-
-const webp = { name: 'webp-1600', file: 'webp-1600.webp', content_type: 'image/webp' }
-
-async function writeWebp(decoded: Decoded): Promise<Outputs[number]> {
-  // Effort 2 takes 0.6 of the default's time.
-  await reopen(decoded).webp({ quality: 80, effort: 2 }).toFile(webp.file)
-  return { ...webp, ...decoded.size }
-}
-
-/** All frames, from a decode of their own. */
-async function writeAnimation(source: Source): Promise<Outputs[number]> {
-  const { width, height } = fitInside(source, pictureBox)
-  await source.openAll().resize({ width, height, fit: 'fill' }).webp({ quality: 80, effort: 2 }).toFile(webp.file)
-  return { ...webp, width, height }
-}
-
-async function writeThumbnail(decoded: Decoded): Promise<Outputs[number]> {
-  const { width, height } = fitInside(decoded.size, thumbnailBox)
-  await reopen(decoded)
-    .resize({ width, height, fit: 'fill' })
-    .flatten({ background: paper })
-    .jpeg({ quality: 80 })
-    .toFile('thumbnail.jpg')
-  return { name: 'thumbnail', file: 'thumbnail.jpg', content_type: 'image/jpeg', width, height }
-}
-
-async function hash(decoded: Decoded): Promise<string> {
-  const size = fitInside(decoded.size, placeholderBox)
-  const pixels = await reopen(decoded)
-    .resize({ ...size, fit: 'fill' })
-    .ensureAlpha()
-    .raw()
-    .toBuffer()
-  return placeholderOf(pixels, size)
+  const { wanted, profile } = task
+  const source = await openSource(path, { ...task, width: profile.master.width })
+  const make = wanted === 'picture' ? makeSet : makeThumbnail
+  const { width, height, warnings } = source
+  return { ok: true, width, height, warnings, ...(await make(source, profile)) }
 }
 
 /** Which of our codes a failure of the libraries is; what is not known to be ours is the file's. */

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Chance } from '../../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../../media/errors.ts'
+import { type ImageProfile, imageProfile } from '../image-profile.ts'
 import type { PictureReply, PictureTask } from './pictures-child.ts'
 import type { Runner, Running } from './run.ts'
 import { packagesFolder } from './sandbox.ts'
@@ -18,7 +19,9 @@ export interface Pictures {
   close(): Promise<void>
 }
 
-export interface PictureOrder extends PictureTask {
+export interface PictureOrder extends Omit<PictureTask, 'profile'> {
+  /** Ours when not given. */
+  profile?: ImageProfile
   /** The picture: a file, or its bytes. */
   source: { path: string } | { bytes: string }
   /** Where the outputs go. */
@@ -92,14 +95,17 @@ export function openPictures({
 
   prepare()
   return {
-    make: async ({ source, folder, memory, signal, ...task }) => {
+    make: async ({ source, folder, memory, signal, profile = imageProfile, ...rest }) => {
+      const task: PictureTask = { ...rest, profile }
       const spare = await take()
       try {
         await bring(source, join(spare.folder, 'in', 'raw'))
         const limits = { memory: memory * 1024 ** 2, seconds: task.isSvg ? drawingSeconds : seconds }
         spare.running.begin(JSON.stringify(task), { signal, ...limits })
         const made = readReply(await spare.running.finished)
-        for (const { file } of made.outputs) await rename(join(spare.folder, 'out', file), join(folder, file))
+        // Several outputs may be one file.
+        for (const file of new Set(made.outputs.map((one) => one.file)))
+          await rename(join(spare.folder, 'out', file), join(folder, file))
         return made
       } finally {
         await dismiss(spare)
