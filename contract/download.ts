@@ -8,6 +8,14 @@ export const DownloadQuery = Type.Object({
       description: 'A name out of `renditions`; without it, that of `processed_s3_url`.',
     }),
   ),
+  image: Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 300,
+      description:
+        'A picture made on the fly, instead of a rendition: `width=400,height=300,fit=cover,gravity=auto,format=auto`, or `preset=…`.',
+    }),
+  ),
   expires_in: Type.Optional(
     Type.Integer({
       minimum: 1,
@@ -30,7 +38,7 @@ export const Download = Type.Object(
   {
     url: Type.String({ format: 'uri', description: 'Signed as CloudFront signs; needs no header.' }),
     expires_at: Type.String({ format: 'date-time' }),
-    content_type: Type.String(),
+    content_type: Type.String({ description: '`image/*` of a picture whose format depends on who reads it.' }),
     file_size: nullable(Type.Integer({ minimum: 0, description: 'Bytes.' })),
     filename: Type.String(),
   },

@@ -79,6 +79,20 @@ describe('journey', () => {
     })
   }
 
+  test('a picture made on the fly, of a picture and of a video', async () => {
+    for (const sample of ['photo.jpg', 'clip.mp4'] as const) {
+      const { media_id } = await upload(sample)
+      await finish(media_id)
+      const path = `/api/media/download/${media_id}?image=width%3D64,height%3D48,fit%3Dcover`
+      const { json } = await judge.ask('GET', path, { headers: { accept: 'application/json' } })
+      const asked = json.url.slice(target.url.length)
+      for (const type of ['image/avif', 'image/webp', 'image/jpeg']) {
+        const made = await judge.ask('GET', asked, { headers: { accept: type } })
+        assert.deepEqual([made.status, made.headers.get('content-type')], [200, type])
+      }
+    }
+  })
+
   test('signed addresses hold for one file, one time and not otherwise', async () => {
     const { media_id } = await upload('photo.jpg')
     await finish(media_id)

@@ -24,7 +24,8 @@ export function readAddress(address: string, bucket: string): Address {
   return { media_id, ref: { bucket, key: path.slice(1) }, disposition }
 }
 
-function dispositionIn(query: string): string | undefined {
+/** @throws MediaError `malformed_request` for one that is no header value */
+export function dispositionIn(query: string): string | undefined {
   const name = 'response-content-disposition='
   const found = query.split('&').filter((parameter) => parameter.startsWith(name))
   if (found.length === 0) return undefined

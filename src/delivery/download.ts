@@ -6,6 +6,8 @@ import type { MediaRecord, Rendition } from '../media/record.ts'
 import type { Metadata } from '../metadata/port.ts'
 import { type CookieSettings, cookieHeaders } from './cookies.ts'
 import { contentDisposition, type Disposition, encodeValue, saveName } from './disposition.ts'
+import { type ImageLimits, type ImageOptions, noLimits, readImageOptions, writeImageOptions } from './images/options.ts'
+import { subjectOf } from './images/subjects.ts'
 import type { Signer } from './signer.ts'
 import { type Stream, streamOf, streamSeconds } from './stream-address.ts'
 
@@ -14,6 +16,8 @@ export interface DownloadRequest {
   media_id: string
   /** A name out of `renditions`, or `thumbnail`; without it that of `processed_s3_url`. */
   rendition?: string | undefined
+  /** Options of a picture to be made on the fly, instead of a rendition. */
+  image?: string | undefined
   /** Seconds that the address lives, 1–604 800. Without it a stream's lives as long as it takes to play it twice, and an hour. */
   expires_in?: number | undefined
   /** With it the address tells browsers to show or to save the file, under its name. */
@@ -41,7 +45,7 @@ export interface Downloads {
    * A signed address of one rendition.
    * @throws MediaError `not_found` for an unknown, deleted or foreign media, `rendition_not_found`, `not_ready` before
    * anything can be played, `wrong_state` when processing has failed, `invalid_request` for a lifetime out of bounds, for
-   * a stream to be saved and for cookies of what is none, `cookies_unavailable` when they would not reach the CDN.
+   * options of a picture that are none, for a stream to be saved and for cookies of what is none, `cookies_unavailable` when they would not reach the CDN.
    */
   download(request: DownloadRequest): Promise<Download>
 }
@@ -57,6 +61,8 @@ interface DownloadOptions {
   publicUrl: string
   /** Where cookies reach. */
   cookieReach?: Omit<CookieSettings, 'baseUrl'>
+  /** Which pictures are made on the fly. */
+  imageLimits?: ImageLimits
   clock: Clock
   /** Lifetime when none is asked for. Default: an hour. */
   urlSeconds?: number
@@ -71,7 +77,7 @@ interface Life {
 const longestLife = 604_800
 
 export function openDownloads(options: DownloadOptions): Downloads {
-  const { metadata, signer, bucket, baseUrl, publicUrl, clock, urlSeconds = 3_600 } = options
+  const { metadata, signer, bucket, baseUrl, publicUrl, clock, urlSeconds = 3_600, imageLimits = noLimits } = options
   const cookieSettings = { pages: [], ...options.cookieReach, baseUrl }
 
   async function recordOf({ user_id, media_id }: DownloadRequest): Promise<MediaRecord> {
@@ -95,6 +101,16 @@ export function openDownloads(options: DownloadOptions): Downloads {
     }
   }
 
+  function addressOfImage(record: MediaRecord, request: DownloadRequest, written: string): Download {
+    const { expires_in = urlSeconds, disposition } = request
+    const image = describeImage(record, request, readImageOptions(written, imageLimits))
+    const expires = Math.floor(clock.now() / 1_000) + expires_in
+    const query = queryOf(disposition, image.filename)
+    const { path, ...rest } = image
+    const url = signer.signUrl(`${publicUrl}${path}${query}`, { expires })
+    return { url, expires_at: isoTime(expires * 1_000), file_size: null, ...rest }
+  }
+
   function lifeOfStream({ duration }: MediaRecord): number {
     return Math.min(longestLife, Math.max(urlSeconds, streamSeconds(duration)))
   }
@@ -104,6 +120,7 @@ export function openDownloads(options: DownloadOptions): Downloads {
       const { rendition, expires_in, disposition } = request
       checkLifetime(expires_in)
       const record = await recordOf(request)
+      if (request.image !== undefined) return addressOfImage(record, request, request.image)
       const file = chooseFile(record, rendition)
       const ref = parseS3Url(file.s3_url)
       if (ref.bucket !== bucket) throw new MediaError('internal', `${file.s3_url} is not in the delivered bucket`)
@@ -111,9 +128,7 @@ export function openDownloads(options: DownloadOptions): Downloads {
       const stream = streamOf(file.name, ref.key)
       checkWishes(request, stream)
       const lifetime = expires_in ?? (stream ? lifeOfStream(record) : urlSeconds)
-      const query = disposition
-        ? `?response-content-disposition=${encodeValue(contentDisposition(disposition, filename))}`
-        : ''
+      const query = queryOf(disposition, filename)
       const expires = Math.floor(clock.now() / 1_000) + lifetime
       return {
         ...(stream
@@ -125,6 +140,31 @@ export function openDownloads(options: DownloadOptions): Downloads {
         filename,
       }
     },
+  }
+}
+
+function queryOf(disposition: Disposition | undefined, filename: string): string {
+  if (!disposition) return ''
+  return `?response-content-disposition=${encodeValue(contentDisposition(disposition, filename))}`
+}
+
+/** Where a picture that is made on the fly lies, and what is known of it before. */
+function describeImage(record: MediaRecord, request: DownloadRequest, options: ImageOptions) {
+  const { rendition, cookies, disposition } = request
+  const { media_id, playable } = record
+  const { format } = options
+  const refuse = (detail: string) => {
+    throw new MediaError('invalid_request', 'a picture on the fly with other wishes', { detail })
+  }
+  if (rendition !== undefined) refuse('Ask for a rendition or for an image, not for both.')
+  if (cookies) refuse('Cookies are for renditions of many files. The address of a picture needs none.')
+  if (format === 'auto' && disposition === 'attachment') refuse('Name the format of a picture that is to be saved.')
+  if (!playable || !subjectOf(record)) throw absence(record, playable ? 'image' : undefined)
+  const extension = format === 'auto' || format === 'jpeg' ? 'jpg' : format
+  return {
+    path: `/i/${media_id}/${writeImageOptions(options)}`,
+    content_type: format === 'auto' ? 'image/*' : `image/${format}`,
+    filename: nameOf(record, { name: 'image', s3_url: '' }, `image.${extension}`),
   }
 }
 
@@ -184,7 +224,7 @@ function absence({ status, playable, media_id, error, renditions }: MediaRecord,
 }
 
 /** After the title, or else the uploaded file; the rendition's own extension; its name when it is not the main one. */
-function nameOf(record: MediaRecord, { name, s3_url }: File, key: string): string {
+function nameOf(record: MediaRecord, { name, s3_url }: Pick<File, 'name' | 's3_url'>, key: string): string {
   const { title, filename, processed_s3_url } = record
   const extension = extname(key).slice(1) || 'bin'
   const uploaded = extname(filename ?? '').slice(1)

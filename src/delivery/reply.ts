@@ -46,7 +46,7 @@ export function corsFor(origin: string | undefined, origins: readonly string[]):
 const keptForGood = 'private, max-age=31536000, immutable'
 
 /** Decides by RFC 9110 what of `object` goes out; `disposition` is a header value already checked. */
-export function answerFor({ method, headers }: Asked, object: StoredObject, disposition?: string): Answer {
+export function answerFor({ method, headers }: Asked, object: Omit<StoredObject, 'ref'>, disposition?: string): Answer {
   const validators = { etag: `"${object.etag}"`, lastModified: object.last_modified }
   const verdict = judge(headers, validators)
   if (verdict === 'failed') return { status: 412, headers: {}, range: null }

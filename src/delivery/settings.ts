@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { flag, integer, list, oneOf, optionalText, type Setting, type SettingsOf } from '../media/setting.ts'
 
 /** Without a slash at the end; signed addresses continue it byte by byte, so it is taken as it is written. */
@@ -117,6 +118,17 @@ export const deliverySettings = {
     unit: 'bytes',
     default: '10737418240',
     summary: 'How much of it is kept: what was not used for longest goes.',
+  }),
+  imagePresetsFile: optionalText('IMAGE_PRESETS_FILE', {
+    takes: 'a JSON file',
+    summary: 'What pictures may be made on the fly: named options, and whether only those. See "On the fly".',
+  }),
+  imageConcurrency: integer('IMAGE_CONCURRENCY', {
+    min: 1,
+    max: 1024,
+    default: String(availableParallelism()),
+    shownDefault: 'the number of cores',
+    summary: 'Pictures made on the fly at once; eight times as many wait, and who comes then is told to (429).',
   }),
   origin,
   isPublic: flag('EDGE_PUBLIC', {

@@ -17,6 +17,7 @@ import { edgeRoutes } from './routes/edge.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
+import { imageRoutes } from './routes/images.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { rawRoutes } from './routes/raw.ts'
@@ -65,8 +66,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   healthRoutes(app, deps)
   docsRoutes(app, openApi)
   if (deps.edge) edgeRoutes(app, deps.edge)
-  const { companion, direct, store, metrics, streams } = deps
+  const { companion, direct, store, metrics, streams, images } = deps
   if (streams) streamRoutes(app, streams)
+  if (images) imageRoutes(app, images)
   if (store) await app.register(async (parts: App) => storeRoutes(parts, store))
   await app.register(async (api: App) => {
     demandIdentity(api, identify)

@@ -40,6 +40,8 @@ export interface AppDeps {
   downloads: Downloads
   /** Serves playlists and storyboards to who has their signed address. */
   streams?: Streams | undefined
+  /** Serves `/i/*` to who has a signed address. */
+  images?: EdgeHandler | undefined
   live: Live
   /** What readiness asks, by name. */
   readiness: Readiness

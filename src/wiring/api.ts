@@ -3,6 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { checkCookieDomain } from '../delivery/cookies.ts'
 import { openDownloads } from '../delivery/download.ts'
+import { readImagePresets } from '../delivery/images/presets.ts'
 import { checkCloudFrontKey, type DeliveryKeys, secretOnce } from '../delivery/keys.ts'
 import { openSigner, openVerifier } from '../delivery/signer.ts'
 import { openStreams, type StreamRequest } from '../delivery/streams.ts'
@@ -25,6 +26,7 @@ import { openSharedTurns } from '../uploads/shared-turns.ts'
 import type { Metrics } from '../worker/metrics.ts'
 import { openDeliveryKeys, openFarStorage, openSiteEdge } from './edge.ts'
 import { describeEngines, isShared } from './engines.ts'
+import { openSiteImages } from './images.ts'
 import { type Ports, readinessOf } from './ports.ts'
 import { once, type Site } from './site.ts'
 
@@ -32,7 +34,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
   const { config, clock, closers, publicUrl } = site
   const { http, service } = config
   const live = openLive({ ...site, ...ports })
-  const { edge, downloads, streams } = await openDelivery(site, ports)
+  const { edge, downloads, streams, images } = await openDelivery(site, ports)
   const app = await buildApp({
     ...site,
     settings: http,
@@ -40,6 +42,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     ...(await openDoors(site, ports)),
     downloads,
     streams,
+    images,
     live,
     readiness: readinessOf(ports),
     drivers: await describeEngines(site),
@@ -115,7 +118,9 @@ async function openDelivery(site: Site, ports: Ports) {
   // With PORT=0 the address is known only once the API listens, so these open with the first request.
   const addresses = once(() => ({ bucket, baseUrl: cdnUrl(), publicUrl: publicUrl() }))
   const cookieReach = { domain: cookieDomain, pages: config.http.corsOrigins }
-  const downloads = once(() => openDownloads({ ...addresses(), metadata, signer, clock, urlSeconds, cookieReach }))
+  const imageLimits = await readImagePresets(config.delivery.imagePresetsFile)
+  const given = { metadata, signer, clock, urlSeconds, cookieReach, imageLimits }
+  const downloads = once(() => openDownloads({ ...addresses(), ...given }))
   const verifier = openVerifier(keys.publicKeys)
   const streams = once(() => openStreams({ ...addresses(), metadata, objects, verifier, clock }))
   return {
@@ -124,6 +129,7 @@ async function openDelivery(site: Site, ports: Ports) {
       download: (request: Parameters<ReturnType<typeof downloads>['download']>[0]) => downloads().download(request),
     },
     streams: { open: (request: StreamRequest) => streams().open(request) },
+    images: await openSiteImages(site, ports, verifier),
   }
 }
 

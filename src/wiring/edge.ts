@@ -35,13 +35,17 @@ async function startPublicEdge(site: Site, origin: string): Promise<string[]> {
   return [`Edge is listening on ${server.address}`, '', `caches     ${origin}, for everybody`]
 }
 
-/** Where the edge keeps what it has fetched. */
-async function openCacheStorage(
+/**
+ * Where the edge keeps what it has fetched.
+ * @param part a folder in it, for what is kept apart
+ */
+export async function openCacheStorage(
   { config, chance, closers, log }: Site,
   parent = config.service.dataDir,
+  part = '',
 ): Promise<Storage> {
   const { cacheDir, cacheBytes, memoryBytes } = config.delivery
-  const folder = cacheDir ?? join(parent, 'edge-cache')
+  const folder = join(cacheDir ?? join(parent, 'edge-cache'), part)
   closers.add('cache folder', await ownFolder(folder))
   const newId = () => chance.uuid().replaceAll('-', '')
   const storage = await openStorage({ folder, limit: cacheBytes, memoryBytes, newId, log })

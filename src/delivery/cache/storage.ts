@@ -26,6 +26,8 @@ export interface Entry extends Timed {
 export interface Storage {
   /** What is kept under a key, newest first. */
   find(key: string): readonly Entry[]
+  /** All of them. */
+  keys(): Iterable<string>
   /** Keeps a response whose body is coming; in place of `instead`. What fails leaves nothing. */
   keep(entry: NewEntry, body: AsyncIterable<Uint8Array>, instead?: Entry | null): Entry
   /** Gives an entry other fields and times, after a validation. */
@@ -140,6 +142,7 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       }
       return found
     },
+    keys: () => keys.keys(),
     keep: (given, body, instead) => {
       const id = newId()
       const fill = startFill({ path: pathOf({ id }), body, size: given.size })

@@ -21,8 +21,9 @@ export function refusals(...codes: ErrorCode[]): Record<number, TSchema> {
 }
 
 /** A response of another media type than JSON; the shape is what @fastify/swagger reads. */
-export function describeContent(description: string, contentType: string, schema: TSchema): TSchema {
-  return Type.Unsafe({ description, content: { [contentType]: { schema } } })
+export function describeContent(description: string, contentType: string | string[], schema: TSchema): TSchema {
+  const content = [contentType].flat().map((type) => [type, { schema }])
+  return Type.Unsafe({ description, content: Object.fromEntries(content) })
 }
 
 /** A response without a body. */

@@ -7,6 +7,7 @@ import type { Size } from '../geometry.ts'
 export interface Source extends Size {
   /** Whether it has several frames, all to be kept. */
   animated: boolean
+  hasAlpha: boolean
   /** Whether its colours are coarser than its light, as those of most JPEG are. */
   subsampled: boolean
   warnings: string[]
@@ -48,6 +49,7 @@ export async function openSource(path: string, given: SourceOptions): Promise<So
   return {
     ...size,
     animated: frames > 1 && !tooMany,
+    hasAlpha: metadata.hasAlpha,
     subsampled: metadata.chromaSubsampling === '4:2:0',
     warnings: tooMany || (metadata.format === 'png' && (await movesInPng(path))) ? ['animation_dropped'] : [],
     open: () => sharp(input, options),
@@ -85,7 +87,16 @@ async function openHeic(
   const still = await small.removeAlpha().png({ compressionLevel: 0, adaptiveFiltering: false }).toBuffer()
   const input = profile ? withProfile(still, profile) : still
   const reopen = () => sharp(input, { limitInputPixels: maxPixels })
-  return { width, height, animated: false, subsampled: true, warnings: [], open: reopen, openAll: reopen }
+  return {
+    width,
+    height,
+    animated: false,
+    hasAlpha: false,
+    subsampled: true,
+    warnings: [],
+    open: reopen,
+    openAll: reopen,
+  }
 }
 
 /** Whether it is an APNG, whose later frames nobody here reads: its chunk `acTL` comes before the pixels. */

@@ -1,8 +1,10 @@
 import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
+import type { Transform } from '../../media/transform.ts'
 import type { ImageProfile } from '../image-profile.ts'
 import { type MadePicture, makeSet, makeThumbnail } from './picture-set.ts'
 import { openSource } from './picture-source.ts'
+import { makeTransform } from './picture-transform.ts'
 
 /**
  * A program: makes one media's pictures, in the current folder, from the file named by its argument. Its task comes as
@@ -10,8 +12,9 @@ import { openSource } from './picture-source.ts'
  */
 
 export interface PictureTask {
-  /** `picture` makes all renditions of a picture, `thumbnail` only that. */
-  wanted: 'picture' | 'thumbnail'
+  /** `picture` makes all renditions of a picture, `thumbnail` only that, `transform` the one that is described. */
+  wanted: 'picture' | 'thumbnail' | 'transform'
+  transform?: Transform
   profile: ImageProfile
   maxPixels: number
   isSvg: boolean
@@ -23,7 +26,8 @@ export type PictureReply =
       /** Pixels, upright. */
       width: number
       height: number
-      placeholder: string
+      /** ThumbHash, base64; null of a transform. */
+      placeholder: string | null
       /** `#rrggbb`; null where nothing can be seen. */
       dominant_color: string | null
       warnings: string[]
@@ -33,10 +37,14 @@ export type PictureReply =
 
 export async function makePictures(path: string, task: PictureTask): Promise<PictureReply> {
   sharp.cache(false)
-  const { wanted, profile } = task
+  const { wanted, profile, transform } = task
   const source = await openSource(path, { ...task, width: profile.master.width })
-  const make = wanted === 'picture' ? makeSet : makeThumbnail
   const { width, height, warnings } = source
+  if (transform) {
+    const outputs = [await makeTransform(source, transform, profile)]
+    return { ok: true, width, height, warnings, placeholder: null, dominant_color: null, outputs }
+  }
+  const make = wanted === 'picture' ? makeSet : makeThumbnail
   return { ok: true, width, height, warnings, ...(await make(source, profile)) }
 }
 

@@ -41,8 +41,8 @@ interface Spare {
 }
 
 const seconds = 60
-/** A drawing is a program: what it takes says nothing of how large it is. */
-const drawingSeconds = 20
+/** A drawing is a program: what it takes says nothing of how large it is. And for one picture somebody waits. */
+const shortSeconds = 20
 const fileBytes = 256 * 1024 ** 2
 
 /** `workRoot` is a folder of this process's own. */
@@ -100,7 +100,7 @@ export function openPictures({
       const spare = await take()
       try {
         await bring(source, join(spare.folder, 'in', 'raw'))
-        const limits = { memory: memory * 1024 ** 2, seconds: task.isSvg ? drawingSeconds : seconds }
+        const limits = { memory: memory * 1024 ** 2, seconds: task.isSvg || task.transform ? shortSeconds : seconds }
         spare.running.begin(JSON.stringify(task), { signal, ...limits })
         const made = readReply(await spare.running.finished)
         // Several outputs may be one file.
