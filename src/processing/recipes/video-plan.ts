@@ -1,20 +1,22 @@
 import { boxFor, fitEven, fitInside, type Size } from '../geometry.ts'
 import { placeholderBox } from '../placeholder.ts'
-import { anonymous } from '../tools/ffmpeg.ts'
+import type { VideoProfile } from '../profile.ts'
 import type { AudioFacts, Facts, VideoFacts } from '../tools/probe.ts'
 import { type Colour, colourOf } from './colour.ts'
+import { planLadder, type RungPlan } from './ladder.ts'
 
-/** What is to be made of a video; pure, from its facts. */
+/** What one run of ffmpeg is to make of a video; pure, from its facts. */
 export interface VideoPlan {
   /** `remux` copies the picture as it is, `encode` makes it anew. */
   how: 'remux' | 'encode'
   video: VideoFacts
-  /** Null when it has none, or none that can be read. */
-  audio: AudioFacts | null
+  /** The one to be heard when nobody chooses first; none when there is none, or none that can be read. */
+  sounds: AudioFacts[]
   /** Seconds it claims to last. */
   duration: number | null
   /** Upright, with square pixels. */
   source: Size
+  /** Of the MP4. */
   target: Size
   thumbnail: Size
   placeholder: Size
@@ -22,38 +24,109 @@ export interface VideoPlan {
   toneMap: boolean
   /** Frames closer than this are dropped; null when none can be. Seconds. */
   closest: number | null
+  /** Whether the MP4, its sound and its still are made. */
+  mp4: boolean
+  /** All sizes that are wanted, tallest first. */
+  ladder: RungPlan[]
+  /** Those that are encoded, each scaled from the one before. */
+  rungs: RungPlan[]
+  /** The size whose stream is a copy of the source. */
+  copied: RungPlan | null
+  hls: boolean
+  /** Whether streams begin their segments where the source has its key frames, as those of a copy do. */
+  keyFrames: 'own' | 'source'
+  /** Whether the sound is also made alone. */
+  audio: boolean
+  storyboard: Storyboard | null
+  preview: Preview | null
+  /** Whether only key frames are decoded: enough for stills, and a proof of what is copied. */
+  onlyKeyFrames: boolean
 }
 
-export const videoFile = '720p.mp4'
-export const thumbnailFile = 'thumbnail.jpg'
-export const placeholderFile = 'placeholder.raw'
+export interface Storyboard {
+  tile: Size
+  columns: number
+  rows: number
+  /** Seconds between two tiles. */
+  every: number
+}
+
+export interface Preview {
+  size: Size
+  /** Seconds. */
+  start: number
+  seconds: number
+}
 
 const fastest = 60
 /** Bits per second above which a source that fits is made smaller all the same. */
 const remuxBitrate = 6_000_000
 const thumbnailBox = { width: 640, height: 640 }
+const tileBox = { width: 160, height: 160 }
+const previewBox = { width: 320, height: 320 }
 const profiles = ['Baseline', 'Constrained Baseline', 'Main', 'High']
+/** Seconds. */
+const shortestLadder = 4
+const previewSeconds = 3
+/** Seconds that picture and sound may begin apart in what is copied: players of streams let both begin at once. */
+const together = 0.05
+export const soundLimit = 8
 
-export function planVideo(facts: Facts, video: VideoFacts, given: { size: number; canToneMap: boolean }): VideoPlan {
+export function planVideo(
+  facts: Facts,
+  video: VideoFacts,
+  given: { size: number; canToneMap: boolean; profile: VideoProfile },
+): VideoPlan {
+  const { profile } = given
+  const { duration } = facts
   const colour = colourOf(video)
   const shown = { width: Math.max(1, Math.round(video.width * video.pixelAspect)), height: video.height }
   const source = video.turned ? { width: shown.height, height: shown.width } : shown
   const target = fitEven(source, boxFor(source, 1280, 720))
   const thumbnail = fitEven(target, thumbnailBox)
   const tooFast = [video.rate, video.peakRate].some((rate) => rate !== null && rate > fastest + 1)
+  const how = fits(facts, video, source, given.size) ? 'remux' : 'encode'
+  const all = planLadder(source, profile.rungs, rateOf(video))
+  const oneSize = !profile.hls || (duration !== null && duration < shortestLadder)
+  const ladder = oneSize ? all.filter(({ isMain }) => isMain) : all
+  const copied = how === 'remux' && profile.hls && startsWith(video, facts) ? (ladder[0] ?? null) : null
   return {
-    how: fits(facts, video, source, given.size) ? 'remux' : 'encode',
-    video,
-    audio: facts.audio,
-    duration: facts.duration,
-    source,
-    target,
-    thumbnail,
+    ...{ how, video, sounds: facts.sounds.slice(0, soundLimit), duration, source, target, thumbnail, colour },
     placeholder: fitInside(thumbnail, placeholderBox),
-    colour,
     toneMap: colour.hdr && given.canToneMap,
     closest: tooFast ? 1 / (fastest + 1) : null,
+    mp4: true,
+    ladder,
+    rungs: ladder.filter((rung) => rung !== copied && (profile.hls || how === 'encode')),
+    copied,
+    hls: profile.hls,
+    keyFrames: copied ? 'source' : 'own',
+    audio: profile.audio,
+    storyboard: profile.storyboard ? planStoryboard(target, duration) : null,
+    preview: profile.preview ? planPreview(target, duration) : null,
+    onlyKeyFrames: false,
   }
+}
+
+export function rateOf({ rate }: VideoFacts): number {
+  return Math.min(fastest, Math.max(1, rate ?? 30))
+}
+
+/** Some 240 pictures of a long film, one a second of a short one. */
+function planStoryboard(target: Size, duration: number | null): Storyboard {
+  const every = Math.max(1, Math.ceil((duration ?? 2_400) / 240))
+  return { tile: fitEven(target, tileBox), columns: 5, rows: 5, every }
+}
+
+/** From where a film has begun in earnest. */
+function planPreview(target: Size, duration: number | null): Preview {
+  const start = duration === null ? 0 : Math.max(0, Math.min(duration / 4, duration - previewSeconds))
+  return { size: fitEven(target, previewBox), start, seconds: previewSeconds }
+}
+
+/** Whether a stream begins with the file. */
+export function startsWith({ start }: { start: number | null }, facts: Facts): boolean {
+  return start !== null && Math.abs(start - facts.start) < together
 }
 
 /** Whether the source is already what we would make of it. */
@@ -67,6 +140,7 @@ function fits({ container, duration, start }: Facts, video: VideoFacts, source: 
     video.upright &&
     video.pixelAspect === 1 &&
     !video.interlaced &&
+    !colourOf(video).hdr &&
     video.width % 2 === 0 &&
     video.height % 2 === 0 &&
     source.width <= box.width &&
@@ -78,56 +152,45 @@ function fits({ container, duration, start }: Facts, video: VideoFacts, source: 
   )
 }
 
-/** Everything behind the source on ffmpeg's command line: one decode, three outputs. */
-export function videoOutputs(
-  plan: VideoPlan,
-  given: { preset: string; threads: number; maxSeconds: number },
-): string[] {
-  const { how, audio } = plan
-  const picture = how === 'remux' ? copied(plan) : encoded(plan, given)
-  const filters = how === 'remux' ? stillFilters(plan, `0:${plan.video.index}`) : mainFilters(plan)
-  const limit = ['-t', String(given.maxSeconds)]
-  const still = ['-frames:v', '1', '-fps_mode', 'passthrough', ...anonymous]
-  return [
-    ...['-filter_complex', filters],
-    ...[...picture, ...audioOptions(audio, { copy: how === 'remux' }), ...anonymous, ...limit],
-    ...['-movflags', '+faststart', '-f', 'mp4', `file:${videoFile}`],
-    ...['-map', '[thumbnail]', ...still, '-c:v', 'mjpeg', '-q:v', '3', '-f', 'image2', '-update', '1'],
-    `file:${thumbnailFile}`,
-    ...['-map', '[placeholder]', ...still, '-c:v', 'rawvideo', '-f', 'rawvideo', `file:${placeholderFile}`],
-  ]
+/** Seconds from which what can be played at once is made before the rest. */
+const longCopy = 120
+const longFilm = 1_200
+
+/**
+ * One run makes all of it, but of a long film the MP4 comes first, so that it can be played while its other sizes are
+ * made: for a copy that costs next to nothing, else a second decoding.
+ */
+export function passesOf(plan: VideoPlan): VideoPlan[] {
+  const lasts = plan.duration ?? 0
+  if (plan.how === 'remux' && lasts > longCopy) {
+    const first = { ...plan, rungs: [], onlyKeyFrames: true }
+    return plan.rungs.length > 0 ? [first, laterPass(plan, plan.rungs)] : [first]
+  }
+  const rest = plan.rungs.filter(({ isMain }) => !isMain)
+  if (plan.how === 'remux' || lasts < longFilm || rest.length === 0) return [plan]
+  return [{ ...plan, rungs: plan.rungs.filter(({ isMain }) => isMain) }, laterPass(plan, rest)]
 }
 
-/** What stands in the bitstream beside the picture is dropped: cameras note places and names there. */
-function copied({ video }: VideoPlan): string[] {
-  return ['-map', `0:${video.index}`, '-c:v', 'copy', '-bsf:v', 'filter_units=remove_types=6']
+/** Nothing but streams of some sizes. */
+function laterPass(plan: VideoPlan, rungs: RungPlan[]): VideoPlan {
+  const nothing = { mp4: false, copied: null, sounds: [], audio: false, storyboard: null, preview: null }
+  return { ...plan, ...nothing, rungs }
 }
 
-function encoded(
-  { video, target, colour }: VideoPlan,
-  { preset, threads }: { preset: string; threads: number },
-): string[] {
-  const rate = Math.min(fastest, Math.max(1, video.rate ?? 30))
-  const ceiling = Math.round(bitrateFor(target, rate))
-  return [
-    ...['-map', '[main]', '-c:v', 'libx264', '-profile:v', 'high', '-preset', preset, '-threads', String(threads)],
-    ...['-crf', '23', '-maxrate', String(ceiling), '-bufsize', String(ceiling * 2)],
-    // Frames keep their own times; a base of 1/90000 s holds any rate, and x264 is told the real one.
-    ...['-fps_mode', 'vfr', '-enc_time_base', '1:90000', '-x264-params', `fps=${rate.toFixed(3)}`],
-    ...['-force_key_frames', 'expr:gte(t,n_forced*2)', '-pix_fmt', 'yuv420p', ...colour.tags],
-  ]
+/** What is left to do when the source turns out to have its key frames where streams cannot begin. */
+export function withoutCopy(plan: VideoPlan): VideoPlan {
+  return laterPass(encodedAnew(plan), plan.ladder)
 }
 
-/** 4 Mbit/s for 720p at 30 frames a second, in proportion for others. */
-function bitrateFor({ width, height }: Size, rate: number): number {
-  return Math.max(300_000, 4_000_000 * ((width * height) / (1280 * 720)) * Math.max(1, Math.sqrt(rate / 30)))
+/** What is done when the source cannot be copied. */
+export function encodedAnew(plan: VideoPlan): VideoPlan {
+  return { ...plan, how: 'encode', rungs: plan.ladder, copied: null, keyFrames: 'own' }
 }
 
-function audioOptions(audio: AudioFacts | null, { copy }: { copy: boolean }): string[] {
-  if (!audio) return ['-an']
-  const map = ['-map', `0:${audio.index}`]
-  if (copy && isPlainAac(audio)) return [...map, '-c:a', 'copy']
-  return [...map, ...aac(audio, 128), '-af', 'aresample=async=1']
+/** The MP4, its still and nothing beside, for what takes too much memory. */
+export function leanest(plan: VideoPlan): VideoPlan {
+  const ladder = plan.ladder.filter(({ isMain }) => isMain)
+  return { ...encodedAnew({ ...plan, ladder }), hls: false, audio: false, storyboard: null, preview: null }
 }
 
 /** Whether sound can go into an MP4 as it is. */
@@ -141,54 +204,4 @@ export function aac({ channels, sampleRate }: AudioFacts, kilobits: number): str
   const mono = channels === 1
   const bitrate = mono ? Math.round(kilobits * 0.6) : kilobits
   return ['-c:a', 'aac', '-b:a', `${bitrate}k`, '-ac', mono ? '1' : '2', '-ar', String(rate)]
-}
-
-function mainFilters(plan: VideoPlan): string {
-  const { video, closest } = plan
-  const steps = [
-    ...(video.interlaced ? ['bwdif=mode=send_frame:deint=interlaced'] : []),
-    ...(closest === null ? [] : [`select='${apart(closest)}'`]),
-    ...(plan.toneMap ? toneMapped(plan) : scaled(plan)),
-    ...['setsar=1', 'format=yuv420p'],
-  ]
-  return [
-    `[0:${video.index}]${steps.join(',')},split=3[main][stills][passed]`,
-    stillFilters(plan, 'stills'),
-    // ffmpeg's own report begins when every output has, and the still comes late: this one tells of each second.
-    `[passed]select='${apart(1)}',showinfo=checksum=0,nullsink`,
-  ].join(';')
-}
-
-function scaled({ target, colour }: VideoPlan): string[] {
-  const { matrixIn, matrixOut } = colour
-  const matrices = `${matrixIn === 'auto' ? '' : `:in_color_matrix=${matrixIn}`}:out_color_matrix=${matrixOut}`
-  return [`scale=${target.width}:${target.height}:flags=bicubic${matrices}:out_range=tv`]
-}
-
-/** Linear light, narrower colours, fewer lights, and back; on the scaled picture, as it costs most. */
-function toneMapped({ video, target }: VideoPlan): string[] {
-  const read = `tin=${video.transfer}:pin=bt2020:min=bt2020nc`
-  return [
-    // What the frames leave open is what the curve implies; zscale finds no way from an unknown.
-    'setparams=color_primaries=bt2020:colorspace=bt2020nc',
-    `zscale=w=${target.width}:h=${target.height}:${read}:t=linear:npl=100`,
-    ...['format=gbrpf32le', 'zscale=p=bt709', 'tonemap=tonemap=hable:desat=0'],
-    'zscale=t=bt709:m=bt709:r=tv',
-  ]
-}
-
-/** The most typical of twenty frames of the first half, as a JPEG and as the placeholder's pixels. */
-function stillFilters({ how, duration, thumbnail, placeholder, colour }: VideoPlan, input: string): string {
-  const step = Math.min(30, Math.max(0.2, (duration ?? 10) * 0.025))
-  const matrix = how === 'remux' || colour.matrixOut === 'auto' ? '' : `:in_color_matrix=${colour.matrixOut}`
-  const to = ({ width, height }: Size) => `scale=${width}:${height}:flags=bicubic${matrix}`
-  return [
-    `[${input}]select='${apart(step)}',thumbnail=n=20,split=2[large][small]`,
-    `[large]${to(thumbnail)}:out_color_matrix=smpte170m:out_range=pc,setsar=1,format=yuvj420p[thumbnail]`,
-    `[small]${to(placeholder)},format=rgba[placeholder]`,
-  ].join(';')
-}
-
-function apart(seconds: number): string {
-  return `isnan(prev_selected_t)+gte(t-prev_selected_t,${seconds.toFixed(6)})`
 }

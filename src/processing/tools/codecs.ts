@@ -125,9 +125,18 @@ const audioDecoders: Record<string, readonly string[]> = {
   ]),
 }
 
+/** Of text; pictures of text stay closed. */
+const subtitleDecoders: Record<string, readonly string[]> = {
+  subrip: ['srt', 'subrip'],
+  ass: ['ass', 'ssa'],
+  mov_text: ['mov_text'],
+  webvtt: ['webvtt'],
+  text: ['text'],
+}
+
 /**
  * For looking into a file whose streams are not known yet. ffprobe gives up on a file when it may not open each stream's
- * decoder, so those of subtitles and of covers are listed too; no frame of theirs is ever asked of ffmpeg.
+ * decoder, so those of all subtitles and of covers are listed too; no frame of theirs is ever asked of ffmpeg.
  */
 export const probedDecoders = [
   ...[...Object.values(videoDecoders), ...Object.values(audioDecoders)].flat(),
@@ -155,11 +164,30 @@ export const probedDecoders = [
 export const stillCodecs: readonly string[] = ['png', 'bmp', 'gif', 'webp', 'tiff', 'mjpegb', 'jpeg2000', 'jpegls']
 
 /** The decoders of one codec, by ffprobe's name of it; empty when we do not open it. */
-export function decodersOf(kind: 'video' | 'audio', codec: string): readonly string[] {
-  const table = kind === 'video' ? videoDecoders : audioDecoders
+export function decodersOf(kind: 'video' | 'audio' | 'subtitle', codec: string): readonly string[] {
+  const table = { video: videoDecoders, audio: audioDecoders, subtitle: subtitleDecoders }[kind]
   return Object.hasOwn(table, codec) ? (table[codec] ?? []) : []
 }
 
 function same(names: readonly string[]): Record<string, readonly string[]> {
   return Object.fromEntries(names.map((name) => [name, [name]]))
+}
+
+/**
+ * Those of all streams that are processed of a file. A run may need only one of them; but when a file begins is found out
+ * from the streams that can be opened, and it must begin at the same moment for all runs.
+ */
+export function decodersOfFile(file: {
+  video: { codec: string } | null
+  sounds: readonly { codec: string }[]
+  subtitles: readonly { codec: string }[]
+}): string[] {
+  const { video, sounds, subtitles } = file
+  return [
+    ...new Set([
+      ...(video ? decodersOf('video', video.codec) : []),
+      ...sounds.flatMap(({ codec }) => decodersOf('audio', codec)),
+      ...subtitles.flatMap(({ codec }) => decodersOf('subtitle', codec)),
+    ]),
+  ]
 }

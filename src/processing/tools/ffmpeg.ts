@@ -35,6 +35,8 @@ export interface FfmpegRun {
   /** Seconds of the output made so far. */
   onTime?: (seconds: number) => void
   onOutput?: (chunk: Buffer) => void
+  /** Each line that ffmpeg says. */
+  onLine?: (line: string) => void
 }
 
 /**
@@ -58,7 +60,10 @@ export async function runFfmpeg(run: FfmpegRun): Promise<Account> {
     reads: [path],
     limits,
     signal,
-    onLine: (line) => note(line, account, run.onTime),
+    onLine: (line) => {
+      note(line, account, run.onTime)
+      run.onLine?.(line)
+    },
     ...(run.onOutput ? { onOutput: run.onOutput } : {}),
   })
   if (exitCode !== 0) throw new MediaError('undecodable', `ffmpeg ended with ${exitCode}: ${stderr}`)

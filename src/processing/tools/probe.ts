@@ -12,8 +12,11 @@ export interface Facts {
   start: number
   /** The moving picture to process. */
   video: VideoFacts | null
-  /** The sound to process: the first track. */
+  /** The sound to process: the track that is meant to be heard when nobody chooses. */
   audio: AudioFacts | null
+  /** All tracks of sound, that one first. */
+  sounds: AudioFacts[]
+  subtitles: SubtitleFacts[]
   /** A picture that comes along. */
   cover: { index: number; codec: string } | null
 }
@@ -41,6 +44,8 @@ export interface VideoFacts {
   peakRate: number | null
   /** From the container's index, where it has one. */
   frames: number | null
+  /** Seconds at which it starts; null when unknown. */
+  start: number | null
 }
 
 export interface AudioFacts {
@@ -50,6 +55,20 @@ export interface AudioFacts {
   channels: number
   sampleRate: number
   bitrate: number | null
+  /** Seconds at which it starts; null when unknown. */
+  start: number | null
+  /** BCP 47: `en`; null when unknown. */
+  language: string | null
+}
+
+export interface SubtitleFacts {
+  index: number
+  codec: string
+  language: string | null
+  /** Meant to be shown when nobody chooses. */
+  isDefault: boolean
+  /** Meant to be shown even to who wants none. */
+  forced: boolean
 }
 
 /** Less than this is no sound and no picture: such a duration is made up. Bits per second. */
@@ -97,12 +116,13 @@ export function inputLists(allowedDecoders: string): string[] {
 const streamEntries = [
   ...['index', 'codec_type', 'codec_name', 'profile', 'width', 'height', 'pix_fmt', 'sample_aspect_ratio'],
   ...['field_order', 'color_space', 'color_transfer', 'color_primaries', 'avg_frame_rate', 'r_frame_rate'],
-  ...['nb_frames', 'channels', 'sample_rate', 'bit_rate', 'side_data_list'],
+  ...['nb_frames', 'channels', 'sample_rate', 'bit_rate', 'side_data_list', 'start_time'],
 ].join(',')
 const entries = [
   'format=format_name,duration,start_time',
   `stream=${streamEntries}`,
-  'stream_disposition=default,attached_pic,timed_thumbnails',
+  'stream_disposition=default,attached_pic,timed_thumbnails,forced',
+  'stream_tags=language',
   'stream_side_data=side_data_type,displaymatrix',
 ].join(':')
 
@@ -114,6 +134,7 @@ interface Probed {
 interface ProbedStream {
   [name: string]: unknown
   disposition?: Record<string, unknown>
+  tags?: Record<string, unknown>
   side_data_list?: Record<string, unknown>[]
 }
 
@@ -126,8 +147,9 @@ export function factsFrom(probed: Probed, size: number): Facts {
   const sounds = streams.filter((stream) => stream.codec_type === 'audio')
   // A film of a single JPEG is one all the same, when there is nothing else.
   const lone = sounds.length === 0 ? covers.find((stream) => stream.disposition?.attached_pic !== 1) : undefined
-  const video = moving.find((stream) => stream.disposition?.default === 1) ?? moving[0] ?? lone
-  const audio = sounds.find((stream) => number(stream.channels) > 0) ?? sounds[0]
+  const video = moving.find(isDefault) ?? moving[0] ?? lone
+  const audible = sounds.filter((stream) => number(stream.channels) > 0)
+  const audio = audible.find(isDefault) ?? audible[0] ?? sounds[0]
   const cover = covers.find((stream) => stream.disposition?.attached_pic === 1) ?? covers[0]
   return {
     container,
@@ -135,6 +157,8 @@ export function factsFrom(probed: Probed, size: number): Facts {
     start: number(format.start_time),
     video: video ? videoFrom(video) : null,
     audio: audio ? audioFrom(audio) : null,
+    sounds: [...(audio ? [audio] : []), ...audible.filter((stream) => stream !== audio)].map(audioFrom),
+    subtitles: streams.filter((stream) => stream.codec_type === 'subtitle').map(subtitleFrom),
     cover: cover ? { index: number(cover.index), codec: text(cover.codec_name) } : null,
   }
 }
@@ -172,6 +196,7 @@ function videoFrom(stream: ProbedStream): VideoFacts {
     rate: ratio(stream.avg_frame_rate, '/'),
     peakRate: ratio(stream.r_frame_rate, '/'),
     frames: number(stream.nb_frames) || null,
+    start: startOf(stream),
   }
 }
 
@@ -204,7 +229,34 @@ function audioFrom(stream: ProbedStream): AudioFacts {
     channels: number(stream.channels),
     sampleRate: number(stream.sample_rate),
     bitrate: number(stream.bit_rate) || null,
+    start: startOf(stream),
+    language: languageOf(stream),
   }
+}
+
+function subtitleFrom(stream: ProbedStream): SubtitleFacts {
+  return {
+    index: number(stream.index),
+    codec: text(stream.codec_name),
+    language: languageOf(stream),
+    isDefault: isDefault(stream),
+    forced: stream.disposition?.forced === 1,
+  }
+}
+
+function isDefault(stream: ProbedStream): boolean {
+  return stream.disposition?.default === 1
+}
+
+function startOf(stream: ProbedStream): number | null {
+  return stream.start_time === undefined ? null : number(stream.start_time)
+}
+
+/** Containers write `eng` where the web says `en`; what is no language is none. */
+function languageOf({ tags }: ProbedStream): string | null {
+  const said = text(tags?.language).toLowerCase()
+  if (!/^[a-z]{2,3}$/.test(said) || ['und', 'mis', 'mul', 'zxx'].includes(said)) return null
+  return Intl.getCanonicalLocales(said)[0] ?? null
 }
 
 function text(value: unknown): string {

@@ -1,0 +1,153 @@
+import { readdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { MediaError } from '../../media/errors.ts'
+import { type Init, readInit, readSegment, type Segment } from './fragments.ts'
+import type { RungPlan } from './ladder.ts'
+import {
+  averageBitrate,
+  masterPlaylist,
+  mediaPlaylist,
+  type Sound,
+  type StreamTrack,
+  type Subtitle,
+  secondsOf,
+  type Variant,
+} from './playlists.ts'
+import type { Beside, Output } from './recipe.ts'
+import { expectOutput } from './verify.ts'
+
+/** A stream's files as ffmpeg left them. */
+export interface MadeStream {
+  folder: string
+  /** Packets written into it, by ffmpeg's account. */
+  packets: number
+}
+
+export interface StreamParts {
+  rungs: (MadeStream & { rung: RungPlan; copied: boolean })[]
+  sounds: { folder: string; name: string; language: string | null }[]
+  subtitles: (Subtitle & { folder: string })[]
+}
+
+/** Of a copy, whose segments begin where the source has its key frames. Seconds. */
+const longestCopied = 10.5
+/** A smaller size that takes this share of the bits of the one above gains nobody anything. */
+const noBetter = 0.9
+
+export const playlistType = 'application/vnd.apple.mpegurl'
+
+/**
+ * Looks into what ffmpeg has written, writes the playlists, and names the files that belong to the stream. A size is
+ * left out when it takes as many bits as the one above it.
+ * @throws MediaError `output_mismatch` when a stream is not what was to be made
+ */
+export async function assembleHls(parts: StreamParts, given: { folder: string; duration: number }): Promise<Output> {
+  const files: Beside[] = []
+  const playlists: Beside[] = []
+  const keep = async (track: StreamTrack, folder: string) => {
+    const path = join(folder, `${track.name}.m3u8`)
+    await writeFile(path, mediaPlaylist(track))
+    const type = track.init === null ? 'text/vtt' : 'video/mp4'
+    for (const file of [...(track.init === null ? [] : [track.init]), ...track.segments.map(({ file }) => file)]) {
+      files.push({ path: join(folder, file), key: `hls/${file}`, content_type: type })
+    }
+    playlists.push({ path, key: `hls/${track.name}.m3u8`, content_type: playlistType })
+  }
+
+  const variants = await readVariants(parts.rungs)
+  for (const { variant, folder } of variants) await keep(variant, folder)
+  const sounds: Sound[] = []
+  for (const [at, { folder, name, language }] of parts.sounds.entries()) {
+    const { track, init } = await readTrack(folder, name)
+    await keep(track, folder)
+    sounds.push({ ...track, codec: init.codec, channels: init.channels ?? 2, language, isDefault: at === 0 })
+  }
+  for (const { folder, ...subtitle } of parts.subtitles) await keep(subtitle, folder)
+
+  const path = join(given.folder, 'master.m3u8')
+  const { subtitles } = parts
+  await writeFile(
+    path,
+    masterPlaylist({ variants: startingWell(variants.map(({ variant }) => variant)), sounds, subtitles }),
+  )
+  const [tallest] = variants
+  return {
+    ...{ name: 'hls', path, extension: '.m3u8', key: 'hls/master.m3u8', content_type: playlistType },
+    beside: [...files, ...playlists],
+    width: tallest?.variant.width ?? null,
+    height: tallest?.variant.height ?? null,
+    duration: given.duration,
+  }
+}
+
+/** Those that are worth it, tallest first. */
+async function readVariants(rungs: StreamParts['rungs']): Promise<{ variant: Variant; folder: string }[]> {
+  const kept: { variant: Variant; folder: string }[] = []
+  for (const { rung, folder, packets, copied } of rungs) {
+    const { track, init, segments } = await readTrack(folder, rung.name)
+    const samples = segments.reduce((sum, one) => sum + one.samples, 0)
+    expectOutput('all frames in segments', samples === packets)
+    expectOutput(
+      'segments that stand alone',
+      segments.every(({ independent }) => independent),
+    )
+    expectOutput('short segments', !copied || track.segments.every(({ seconds }) => seconds <= longestCopied))
+    const above = kept.at(-1)?.variant
+    if (above && averageBitrate(track.segments) >= noBetter * averageBitrate(above.segments)) continue
+    const { width, height } = rung.size
+    kept.push({ variant: { ...track, codec: init.codec, width, height, rate: rateOf(segments, init) }, folder })
+  }
+  return kept
+}
+
+/** Of a whole second at least, as the time of a single frame says little where times are uneven. */
+function rateOf(segments: readonly Segment[], { timescale }: Init): number {
+  const long = segments.filter(({ duration }) => duration >= timescale)
+  const rates = (long.length > 0 ? long : segments).map(
+    ({ samples, duration }) => (samples * timescale) / Math.max(1, duration),
+  )
+  return rates.reduce((most, rate) => Math.max(most, rate), 0)
+}
+
+/** Players begin with the first: neither the largest nor the worst. */
+function startingWell(variants: readonly Variant[]): Variant[] {
+  const first =
+    ['720p', '540p'].map((name) => variants.find((one) => one.name === name)).find((one) => one) ?? variants[0]
+  return first ? [first, ...variants.filter((one) => one !== first)] : []
+}
+
+interface ReadTrack {
+  track: StreamTrack
+  init: Init
+  segments: Segment[]
+}
+
+async function readTrack(folder: string, name: string): Promise<ReadTrack> {
+  const file = `${name}-init.mp4`
+  const init = await readInit(join(folder, file))
+  await writeFile(join(folder, file), init.bytes)
+  const form = new RegExp(`^${name}-\\d{5,}\\.m4s$`)
+  const names = (await readdir(folder)).filter((one) => form.test(one)).sort(byNumber)
+  const segments: Segment[] = []
+  for (const one of names) segments.push(await readSegment(join(folder, one)))
+  expectOutput('segments that follow one another', follow(segments))
+  const timed = segments.map(({ size, duration }, at) => ({
+    file: names[at] ?? '',
+    seconds: duration / init.timescale,
+    size,
+  }))
+  if (secondsOf(timed) <= 0) throw new MediaError('output_mismatch', `the stream ${name} has no length`)
+  return { track: { name, init: file, segments: timed }, init, segments }
+}
+
+function follow(segments: readonly Segment[]): boolean {
+  return segments.every(({ start }, at) => {
+    const before = segments[at - 1]
+    return before ? start === before.start + before.duration : start === 0
+  })
+}
+
+/** After 99 999 segments numbers have more digits. */
+function byNumber(a: string, b: string): number {
+  return a.length - b.length || (a < b ? -1 : 1)
+}
