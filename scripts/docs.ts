@@ -1,11 +1,12 @@
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { helpPage } from '../cli/help.ts'
 import { rooms } from '../src/config.ts'
 import { answers, requestCodes } from '../src/http/errors.ts'
 import type { Setting } from '../src/media/setting.ts'
 import { outcomes } from '../src/worker/outcomes.ts'
 
-/** Rebuilds what is generated: the README's table of settings and docs/errors.md. With `--check` only compares. */
+/** Rebuilds what is generated: the README's table of settings, docs/errors.md, docs/cli.md. With `--check` only compares. */
 
 const root = join(import.meta.dirname, '..')
 
@@ -65,6 +66,7 @@ export function buildDocs({ check }: { check: boolean }): string[] {
   const pages: [string, string][] = [
     [readme, between(readFileSync(readme, 'utf8'), 'settings', settingsTable())],
     [join(root, 'docs', 'errors.md'), errorsPage()],
+    [join(root, 'docs', 'cli.md'), helpPage()],
   ]
   const stale = pages.filter(([path, text]) => readOrNothing(path) !== text)
   if (!check) for (const [path, text] of stale) writeFileSync(path, text)

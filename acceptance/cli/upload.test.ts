@@ -1,0 +1,134 @@
+import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { after, before, describe, test } from 'node:test'
+import { promisify } from 'node:util'
+import { makeSample } from '../samples.ts'
+import { startTarget, type Target } from '../target.ts'
+import { openShell, type Shell, valuesOf } from './media.ts'
+
+const launcher = join(import.meta.dirname, '../../cli/media.mjs')
+
+describe('media upload', () => {
+  let target: Target
+  let shell: Shell
+  before(async () => {
+    // What is asked here is that they come in: nothing is processed.
+    target = await startTarget({ role: 'serve' })
+    shell = await openShell(target.url)
+  })
+  after(async () => {
+    await target.stop()
+    await shell.remove()
+  })
+  const countOf = async (search: string) =>
+    valuesOf(await shell.media('list', '--all', '--json', '--search', search)).length
+
+  test('a folder of 200 files of which two are broken', async () => {
+    const folder = join(shell.folder, 'many')
+    await mkdir(join(folder, 'below'), { recursive: true })
+    const photo = await (await makeSample('photo.jpg')).bytes()
+    for (let n = 1; n <= 198; n++) {
+      await writeFile(join(folder, n % 2 ? '' : 'below', `many-${n}.jpg`), Buffer.concat([photo, Buffer.from([n])]))
+    }
+    await writeFile(join(folder, 'many-notes.txt'), 'no media')
+    await writeFile(join(folder, 'below', 'many-empty.mp4'), '')
+    await writeFile(join(folder, '.hidden.jpg'), photo)
+    await symlink('..', join(folder, 'below', 'circle'))
+
+    const said = await shell.media('upload', '-r', 'many')
+    assert.equal(said.code, 1)
+    assert.equal(said.out.trim().split('\n').length, 198)
+    const summary = said.err.slice(said.err.indexOf('198 of 200 files uploaded.\n2 failed:\n'))
+    assert.match(summary, /^ {2}many\/below\/many-empty\.mp4: .+$/m)
+    assert.match(summary, /^ {2}many\/many-notes\.txt: This is no image, video or sound.+$/m)
+    assert.equal(await countOf('many-'), 198)
+
+    await writeFile(join(folder, 'many-notes.txt'), photo)
+    const again = await shell.media('upload', '-r', 'many', '--json')
+    assert.equal(again.code, 1)
+    assert.equal(valuesOf(again).filter(({ resumed }) => resumed).length, 198)
+    assert.equal(await countOf('many-'), 199, 'only what was mended is new')
+  })
+
+  test('ended by Ctrl-C, it says how to go on, and goes on there', async () => {
+    const clip = await (await makeSample('clip.mp4')).bytes()
+    const names = Array.from({ length: 8 }, (_, n) => `stopped-${n}.mp4`)
+    const state = join(shell.folder, '.local/state/media-service')
+    const before = await filesBelow(state)
+    for (const name of names) {
+      const file = await open(join(shell.folder, name), 'w')
+      await file.write(clip)
+      // Longer than a part: a film of which the end is not there, which the doors do not look at.
+      await file.truncate(64 * 2 ** 20)
+      await file.close()
+    }
+    const first = shell.start(['upload', ...names, '--parallel', '1'])
+    while (!first.said.out.includes('stopped-1')) await once(first.child.stdout ?? assert.fail(), 'data')
+    first.child.kill('SIGINT')
+    const stopped = await first.ended
+    assert.equal(stopped.code, 130)
+    assert.match(stopped.err, /Stopped\.\n(\d) of 8 files are done\. Run the same command again/)
+    const done = stopped.out.trim().split('\n').length
+    assert.ok(done < 8, 'it was over before it was ended')
+
+    const second = await shell.media('upload', ...names, '--parallel', '1')
+    assert.equal(second.code, 0, second.err)
+    assert.equal(second.out.match(/uploaded before/g)?.length, done)
+    assert.equal(await countOf('stopped-'), 8, 'none is there twice')
+    assert.deepEqual(await filesBelow(state), before, 'nothing is left to go on with')
+  })
+
+  test('killed at any moment, no file is there twice', async () => {
+    const photo = await (await makeSample('photo.jpg')).bytes()
+    const names = Array.from({ length: 30 }, (_, n) => `killed-${n}.jpg`)
+    for (const name of names) await writeFile(join(shell.folder, name), photo)
+    for (const lines of [3, 9, 20]) {
+      const run = shell.start(['upload', ...names])
+      while (run.said.out.split('\n').length < lines && run.child.exitCode === null) {
+        await once(run.child.stdout ?? assert.fail(), 'data')
+      }
+      run.child.kill('SIGKILL')
+      await run.ended
+    }
+    const last = await shell.media('upload', ...names)
+    assert.equal(last.code, 0, last.err)
+    assert.equal(await countOf('killed-'), 30)
+  })
+
+  test('media removed meanwhile are uploaded again', async () => {
+    const photo = await (await makeSample('photo.jpg')).bytes()
+    await writeFile(join(shell.folder, 'removed.jpg'), photo)
+    await writeFile(join(shell.folder, 'removed.txt'), 'no media')
+    const first = valuesOf(await shell.media('upload', 'removed.jpg', 'removed.txt', '--json'))
+    const { media_id } = first.find(({ status }) => status === 'uploaded') ?? assert.fail('nothing was uploaded')
+    await shell.media('remove', media_id, '--yes')
+    const again = valuesOf(await shell.media('upload', 'removed.jpg', 'removed.txt', '--json'))
+    assert.equal(again.filter(({ resumed }) => resumed).length, 0)
+    assert.equal(await countOf('removed'), 1)
+  })
+
+  test('at a terminal there are bars, and they go away', async () => {
+    const film = join(shell.folder, 'film.mp4')
+    const bytes = await (await makeSample('clip.mp4')).bytes()
+    await writeFile(film, Buffer.concat([bytes, Buffer.alloc(120 * 2 ** 20)]))
+    const typed = `stty cols 100 rows 30; exec ${process.execPath} ${launcher} upload film.mp4`
+    const env = { PATH: process.env['PATH'], HOME: shell.folder, MEDIA_URL: target.url, TERM: 'xterm' }
+    const seen = join(shell.folder, 'seen')
+    await promisify(execFile)('script', ['-qec', typed, seen], { cwd: shell.folder, env, timeout: 60_000 })
+    const text = await readFile(seen, 'utf8')
+    assert.match(text, /film\.mp4 +█+░* +\d+ % {2}[\d.]+ .?B of 126 MB/)
+    assert.match(text, /0 of 1 files {2}[\d.]+ .?B of 126 MB/)
+    const end = text.slice(text.lastIndexOf('\x1b[J'))
+    assert.doesNotMatch(end, /█/)
+    assert.match(text, /film\.mp4/)
+    assert.ok((await stat(film)).size > 0)
+  })
+})
+
+async function filesBelow(folder: string): Promise<string[]> {
+  const all = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])
+  return all.filter((one) => one.isFile()).map(({ name }) => name)
+}
