@@ -1,13 +1,15 @@
 import { readConfig } from './config.ts'
-import { roles, type Service, setUp, startService } from './wiring.ts'
+import { examine, findingLines, type Role, roles, type Service, setUp, startService } from './wiring.ts'
 
-const usage = `Usage: npm start [-- ${roles.join(' | ')} | setup]
+const usage = `Usage: npm start [-- ${roles.join(' | ')} | setup | doctor]
 
   all      API, worker and edge in one process (the default)
   serve    API and edge, without a worker
   worker   a worker alone, any number of them; needs engines that several processes can share
   edge     the edge alone: signed delivery from the processed bucket
   setup    makes the buckets, the table, the queues or topics that the settings name, and ends; to be run again at will
+  doctor   checks whether the service can do its work here, says how to mend what it finds, and ends;
+           \`doctor worker\`: whether a worker can; \`--json\`: a finding a line
 
 Settings are environment variables: see "Settings" in README.md.
 `
@@ -21,6 +23,7 @@ async function main(argv: readonly string[]): Promise<void> {
   if (word === 'setup' && more.length === 0) {
     return await setUp(readConfig(process.env), (line) => void process.stdout.write(`${line}\n`))
   }
+  if (word === 'doctor') return await tellFindings(more)
   const role = roles.find((one) => one === word)
   if (!role || more.length > 0) throw new Error(`"${argv.join(' ')}" is not something to start.\n\n${usage}`)
   const config = readConfig(process.env)
@@ -28,6 +31,22 @@ async function main(argv: readonly string[]): Promise<void> {
   // Before it says that it is there: who reads that may end it at once.
   stopOnSignals(service, stopLimitMs + config.worker.stopSeconds * 1_000)
   process.stdout.write(service.banner)
+}
+
+/** Ends with 1 when something must be mended. */
+async function tellFindings(words: readonly string[]): Promise<never> {
+  const json = words.includes('--json')
+  const [named = 'all', ...more] = words.filter((word) => word !== '--json')
+  const role = roles.find((one): one is Role => one === named)
+  if (!role || more.length > 0) throw new Error(`"doctor ${words.join(' ')}" is not something to check.\n\n${usage}`)
+  let healthy = true
+  for await (const finding of examine(role, process.env)) {
+    healthy &&= finding.status !== 'error'
+    const lines = json ? [JSON.stringify(finding)] : findingLines(finding)
+    process.stdout.write(`${lines.join('\n')}\n`)
+  }
+  // An engine that does not answer may hold a connection.
+  process.exit(healthy ? 0 : 1)
 }
 
 /** The first signal stops in order; the second, at once. */

@@ -20,6 +20,7 @@ import { once, openLog, type Role, type Site } from './wiring/site.ts'
 import { openSiteMetrics, openWorkParts, startProbes, startSweep, startWork, type WorkParts } from './wiring/work.ts'
 import type { Metrics } from './worker/metrics.ts'
 
+export { examine, findingLines } from './wiring/doctor.ts'
 export { setUp } from './wiring/set-up.ts'
 export { type Role, roles } from './wiring/site.ts'
 

@@ -35,13 +35,13 @@ const settings = 'Settings are environment variables: see "Settings" in the READ
 
 function service(
   words: Pick<Command, 'name' | 'summary' | 'details' | 'options' | 'examples'>,
-  roleOf: (given: Given) => string,
+  wordsOf: (given: Given) => string | readonly string[],
 ): Command {
   return {
     ...words,
     takes: { words: '', min: 0, max: 0 },
     calls: false,
-    run: async (given) => await start(roleOf(given), given),
+    run: async (given) => await start([wordsOf(given)].flat(), given),
   }
 }
 
@@ -108,15 +108,25 @@ export const doctor = service(
       'Looks at settings, ffmpeg and its codecs, pictures, the sandbox, disk, keys, ports, the engines and their clocks. ' +
         'It changes nothing. Ends with 1 when something must be mended; warnings are no faults.',
     ],
-    options: { ...data, ...envFile },
+    options: {
+      role: {
+        type: 'string',
+        value: 'ROLE',
+        summary: 'Which process is to run here.',
+        choices: ['all', 'serve', 'worker', 'edge'],
+        default: 'all',
+      },
+      ...data,
+      ...envFile,
+    },
     examples: [['media doctor --json | jq \'select(.status != "ok")\'', 'what is not as it should be']],
   },
-  () => 'doctor',
+  ({ options }) => ['doctor', textOf(options, 'role') ?? 'all'],
 )
 
-async function start(role: string, given: Given): Promise<number> {
+async function start(words: readonly string[], given: Given): Promise<number> {
   const env = environmentOf(given)
-  const args = [...flags, main, role, ...(role === 'doctor' && given.screen.json ? ['--json'] : [])]
+  const args = [...flags, main, ...words, ...(given.screen.json && words[0] === 'doctor' ? ['--json'] : [])]
   // In its place, so that who signals this process reaches the service itself.
   if (process.execve) process.execve(process.execPath, [process.execPath, ...args], env)
   return await startBeside(args, env)
@@ -135,10 +145,8 @@ function environmentOf({ options }: Given): Record<string, string> {
     }
   }
   const typed = { PORT: textOf(options, 'port'), HOST: textOf(options, 'host'), DATA_DIR: textOf(options, 'data') }
-  const all = { MALLOC_ARENA_MAX: '2', ...process.env, ...typed }
-  return Object.fromEntries(
-    Object.entries(all).flatMap(([name, value]) => (value === undefined ? [] : [[name, value]])),
-  )
+  const given = [...Object.entries({ MALLOC_ARENA_MAX: '2', ...process.env }), ...Object.entries(typed)]
+  return Object.fromEntries(given.filter((one): one is [string, string] => one[1] !== undefined))
 }
 
 /** Where a process cannot be replaced. */
