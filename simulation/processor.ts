@@ -2,7 +2,7 @@ import { MediaError } from '../src/media/errors.ts'
 import { outputPrefix, parseS3Url, s3Url } from '../src/media/locations.ts'
 import type { MediaRecord } from '../src/media/record.ts'
 import type { ObjectStore } from '../src/objects/port.ts'
-import type { Processed, Processor } from '../src/processing/process.ts'
+import type { Playable, Processed, Processor } from '../src/processing/process.ts'
 import type { Host } from './faults.ts'
 
 /** What the bytes of a simulated upload do to whoever processes them. */
@@ -12,7 +12,7 @@ export type Fate = (typeof fates)[number]
 /** A processor whose work is sleep and whose recipe is the upload's own title: the worker around it is the real one. */
 export function openSimulatedProcessor(objects: ObjectStore, host: Host, random: () => number): Processor {
   return {
-    process: async ({ record, token, signal, onProgress }) => {
+    process: async ({ record, token, signal, onProgress, onPlayable }) => {
       if (!record.temp_s3_url) throw new MediaError('raw_missing', `no raw media of ${record.media_id}`)
       const raw = await objects.head(parseS3Url(record.temp_s3_url))
       if (!raw) throw new MediaError('raw_missing', `raw media of ${record.media_id} are gone`)
@@ -22,6 +22,7 @@ export function openSimulatedProcessor(objects: ObjectStore, host: Host, random:
         await host.clock.sleep(500 + random() * 4_000, signal)
         onProgress((step * 90) / steps)
       }
+      if (random() < 0.5) await onPlayable?.(await earlyOutputs(objects, record.media_id, token))
       if (fate === 'poison') host.kill()
       if (fate === 'damaged') throw new MediaError('undecodable', 'simulated: damaged')
       if (fate === 'unlucky' && record.attempts < 3) throw new MediaError('tool_crashed', 'simulated: crashed')
@@ -43,6 +44,17 @@ async function storeOutputs(objects: ObjectStore, media_id: string, token: numbe
     return s3Url(ref)
   }
   return [await store('jpeg-1600.jpg'), await store('thumbnail.jpg')]
+}
+
+/** What a film can be played by while the rest is made. */
+async function earlyOutputs(objects: ObjectStore, media_id: string, token: number): Promise<Playable> {
+  const {
+    content_type: _,
+    warnings: __,
+    checksum: ___,
+    ...early
+  } = processedAs(...(await storeOutputs(objects, media_id, token)))
+  return early
 }
 
 async function* bytesOf(text: string): AsyncIterable<Uint8Array> {

@@ -9,6 +9,7 @@ import { MediaError } from '../media/errors.ts'
 import { silentLog } from '../media/log.ts'
 import { parseSettings } from '../media/setting.ts'
 import { openProcessor } from './pipeline.ts'
+import type { Playable } from './process.ts'
 import { processingSettings } from './settings.ts'
 import { ffmpeg, openTestbed, type Testbed } from './testbed.test.ts'
 import { findTools } from './tools/find.ts'
@@ -66,6 +67,33 @@ describe('the processor', () => {
       assert.ok(name === 'hls' ? file_size > bytes.length : file_size === bytes.length, name)
       assert.match(content_type, /^(?:video\/mp4|image\/(?:jpeg|webp)|text\/vtt|application\/vnd\.apple\.mpegurl)$/)
     }
+  })
+
+  test('a film is there to be played before the rest is stored, and is stored once', async () => {
+    const record = await bed.store(clip, { media_type: 'video' })
+    const signal = new AbortController().signal
+    const stored = async () => {
+      const keys: string[] = []
+      for await (const { ref } of bed.objects.list('processed', `${record.media_id}/v3/`)) keys.push(ref.key)
+      return keys.map((key) => key.split('/').slice(2).join('/'))
+    }
+    const told: Playable[] = []
+    const onPlayable = async (early: Playable) => {
+      told.push(early)
+      assert.deepEqual(await stored(), ['720p.mp4', 'poster.jpg', 'thumbnail.jpg'])
+    }
+    const made = await bed.processor.process({ record, token: 3, signal, onProgress: () => {}, onPlayable })
+    const [early, again] = told
+    assert.ok(early && !again)
+    assert.deepEqual([early.processed_s3_url, early.duration], [made.processed_s3_url, made.duration])
+    assert.deepEqual(early.renditions, made.renditions.slice(0, 3))
+    assert.ok((await stored()).includes('hls/master.m3u8'))
+    const lost = new MediaError('lease_lost', 'somebody else has it')
+    const refuse = async () => {
+      throw lost
+    }
+    const late = { record, token: 4, signal, onProgress: () => {}, onPlayable: refuse }
+    await assert.rejects(bed.processor.process(late), (error) => error === lost)
   })
 
   test('stops in the midst of a tool run when told to, and leaves nothing behind', async () => {

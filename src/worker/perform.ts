@@ -1,13 +1,13 @@
 import { type Cdn, canForget } from '../cdn/port.ts'
 import { type Clock, isoTime } from '../media/clock.ts'
-import { MediaError } from '../media/errors.ts'
+import { codeOf, MediaError } from '../media/errors.ts'
 import { type Job, type JobKind, type JobPatch, newJob, over, requeued } from '../media/jobs.ts'
-import { outputPrefix, parseS3Url } from '../media/locations.ts'
+import { type ObjectRef, outputPrefix, parseS3Url, s3Url } from '../media/locations.ts'
 import { type MediaRecord, tombstonePatch } from '../media/record.ts'
 import { advance } from '../media/states.ts'
-import type { Commit, JobChange } from '../metadata/port.ts'
+import type { Commit, JobChange, Metadata } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
-import type { Processor } from '../processing/process.ts'
+import type { Playable, Processor } from '../processing/process.ts'
 import type { Claim } from './claim.ts'
 
 /** How a job ends: what becomes of it and of its media in one commit, and what may follow when that has held. */
@@ -18,6 +18,7 @@ export interface Ending {
 }
 
 export interface Performing {
+  metadata: Metadata
   objects: ObjectStore
   /** What delivers; absent where it follows the metadata by itself. */
   cdn?: Cdn | undefined
@@ -30,6 +31,8 @@ export interface Performing {
 export interface Attempt {
   signal: AbortSignal
   onProgress: (percent: number) => void
+  /** Called before the record is told of outputs while the attempt goes on: from then on they may be played; and when it refused. */
+  onPublishing: (mayStand: boolean) => void
 }
 
 type Perform = (claim: Claim, doing: Performing, attempt: Attempt) => Promise<Ending>
@@ -48,7 +51,15 @@ async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): 
   const { record, job } = claim
   const { objects, processor, clock } = doing
   const { token } = job
-  const processed = await processor.process({ record, token, ...attempt })
+  const { signal, onProgress, onPublishing } = attempt
+  const onPlayable = async (early: Playable) => {
+    onPublishing(true)
+    const refused = (await publish(claim, early, doing)) === 'refused'
+    if (!refused) return
+    onPublishing(false)
+    throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its film was there`)
+  }
+  const processed = await processor.process({ record, token, signal, onProgress, onPlayable })
   const now = clock.now()
   const { status, event } = advance('processing', 'processed')
   const { temp_s3_url } = record
@@ -66,9 +77,36 @@ async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): 
   }
 }
 
-/** Attempts whose end nobody saw may have left outputs; only the first has none before it. */
-export function tidyLater({ media_id, user_id, token }: Job, now: number): JobChange[] {
-  if (token === 1) return []
+/**
+ * Lets be played what can be played already; a version of an earlier attempt gives way to it, and goes with the final
+ * commit's tidying. Metadata that do not answer cost only this.
+ */
+async function publish(
+  { job }: Claim,
+  early: Playable,
+  { metadata, clock }: Performing,
+): Promise<'done' | 'refused' | 'unknown'> {
+  const { job_id, media_id, token, attempts } = job
+  try {
+    await metadata.commit({
+      media_id,
+      expect: { status: ['processing'] },
+      patch: { ...early, playable: true },
+      jobs: [{ job_id, expect: { states: ['running'], token }, patch: {} }],
+      events: [{ type: 'media.playable', at: isoTime(clock.now()), data: { attempt: attempts, token } }],
+    })
+    return 'done'
+  } catch (error) {
+    const code = codeOf(error)
+    if (code === 'conflict') return 'refused'
+    if (code === 'unavailable' || code === 'storage_full') return 'unknown'
+    throw error
+  }
+}
+
+/** Attempts whose end nobody saw may have left outputs; only the first has none before it, and its own when it published any. */
+export function tidyLater({ media_id, user_id, token }: Job, now: number, published = false): JobChange[] {
+  if (token === 1 && !published) return []
   const job = newJob({ media_id, user_id, kind: 'tidy', lane: 'tasks', now, due_at: now + tidyAfter })
   return [{ create: { ...job, job_id: `${job.job_id}.${token}` } }]
 }
@@ -119,21 +157,29 @@ async function forgetOutputs(
   if (cdn && canForget(cdn) && wasDelivered) await cdn.forget({ folder: media_id, ...order })
 }
 
-/** Removes the outputs of attempts up to the job's own, but not those that the record names; all, when the media is deleted. */
+/**
+ * Removes the outputs of attempts up to the job's own, but not the version that the record names; of one that never came
+ * to its end, only what the record names is left. All, when the media is deleted.
+ */
 async function tidyOutputs({ job, record }: Claim, { objects, processedBucket }: Performing): Promise<Ending> {
-  const { media_id, status, processed_s3_url } = record
+  const { media_id, status, processed_s3_url, thumbnail_s3_url, renditions } = record
   if (status === 'deleted') {
     await objects.removePrefix(processedBucket, `${media_id}/`)
     return { job: over, media: { expect: {} } }
   }
   const last = Number(job.job_id.split('.').at(-1))
   const winner = versionIn(processed_s3_url ?? '')
+  const named = [processed_s3_url, thumbnail_s3_url, ...renditions.map(({ s3_url }) => s3_url)]
   const stale = new Set<number>()
+  const unnamed: ObjectRef[] = []
   for await (const { ref } of objects.list(processedBucket, `${media_id}/`)) {
     const version = versionIn(ref.key)
-    if (version !== null && version <= last && version !== winner) stale.add(version)
+    if (version === null || version > last) continue
+    if (version !== winner) stale.add(version)
+    else if (status === 'failed' && !named.includes(s3Url(ref))) unnamed.push(ref)
   }
   for (const version of stale) await objects.removePrefix(processedBucket, outputPrefix(media_id, version))
+  for (const ref of unnamed) await objects.remove(ref)
   return { job: over, media: { expect: {} } }
 }
 

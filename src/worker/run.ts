@@ -20,6 +20,7 @@ export async function runClaim(claim: Claim, doing: Doing, cut: AbortSignal): Pr
   const lease = keepLease(job, { ...doing, onRenewed: watch.renewed })
   const signal = AbortSignal.any([lease.signal, cut])
   let mayStand = false
+  let published = false
   let outcome: JobOutcome = 'lost'
   try {
     refuseEndless(job, doing.maxAttempts)
@@ -27,7 +28,10 @@ export async function runClaim(claim: Claim, doing: Doing, cut: AbortSignal): Pr
       lease.report(percent)
       watch.progress(percent)
     }
-    const ending = await performers[job.kind](claim, doing, { signal, onProgress })
+    const onPublishing = (mayStand: boolean) => {
+      published = mayStand
+    }
+    const ending = await performers[job.kind](claim, doing, { signal, onProgress, onPublishing })
     mayStand = true
     mayStand = await settle(claim, ending, doing, lease.signal)
     if (!mayStand) throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its commit`)
@@ -35,7 +39,7 @@ export async function runClaim(claim: Claim, doing: Doing, cut: AbortSignal): Pr
     outcome = 'done'
   } catch (error) {
     // A tool that was killed by the signal throws what it likes: the signal knows why.
-    outcome = await settleFailure(claim, signal.aborted ? signal.reason : error, doing, mayStand)
+    outcome = await settleFailure(claim, signal.aborted ? signal.reason : error, doing, { mayStand, published })
   } finally {
     watch.end(outcome)
     await lease.stop()

@@ -1,7 +1,7 @@
 import { type Chance, type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../media/errors.ts'
 import { type Job, type Lane, requeued } from '../media/jobs.ts'
-import { outputPrefix } from '../media/locations.ts'
+import { outputPrefix, s3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import { advance } from '../media/states.ts'
 import type { Metadata } from '../metadata/port.ts'
@@ -67,22 +67,23 @@ export async function settle({ job }: Claim, ending: Ending, doing: Settling, si
 
 /**
  * What becomes of a job that threw: handed back, tried again later, or parked with its media `failed`.
- * @param mayStand when its commit may have held though nobody saw the answer: then the outputs are not ours to remove.
+ * @param left `mayStand` when its commit may have held though nobody saw the answer, `published` when the record may name
+ *   some of its outputs already: then they are not ours to remove.
  */
 export async function settleFailure(
   claim: Claim,
   error: unknown,
   doing: Settling,
-  mayStand: boolean,
+  { mayStand, published }: { mayStand: boolean; published: boolean },
 ): Promise<JobOutcome> {
   const { job } = claim
   const { queue, log } = doing
   const code = codeOf(error)
   const about = { job_id: job.job_id, attempt: job.attempts, token: job.token, code, error }
   if (code !== 'interrupted') log.warn(about, 'job failed')
-  if (!mayStand) await removeOutputs(claim, doing)
+  if (!mayStand) await removeOutputs(claim, doing, published)
   if (code === 'lease_lost') return 'lost'
-  const ending = code === 'interrupted' ? handBack(claim, doing) : retryOrPark(claim, error, doing)
+  const ending = code === 'interrupted' ? handBack(claim, doing) : retryOrPark(claim, error, doing, published)
   const settled = await settle(claim, ending, doing)
   if (!settled) return 'lost'
   if (ending.job.state === 'parked') {
@@ -97,20 +98,30 @@ export async function settleFailure(
 
 /** Where the queue has a place for them; a file that is bad itself is its owner's matter and no dead letter. */
 async function bury({ job_id, kind, attempts }: Job, code: ErrorCode, { queue, log }: Settling): Promise<void> {
-  const isOurs = kind !== 'process' || code === 'gave_up' || outcomes[code].action === 'retry'
-  if (!isOurs || !hasDeadLetters(queue)) return
+  if ((kind === 'process' && !isOurs(code)) || !hasDeadLetters(queue)) return
   await queue.deadLetters
     .bury({ job_id }, `${code} after ${attempts} attempts`)
     .catch((error) => log.warn({ job_id, error }, 'a parked job is not among the dead letters'))
 }
 
-/** The attempt's own version only, so that nothing another worker made is touched. */
-async function removeOutputs({ job }: Claim, { objects, processedBucket, log }: Settling): Promise<void> {
+/** Whether it is not the file's fault. */
+function isOurs(code: ErrorCode): boolean {
+  return code === 'gave_up' || outcomes[code].action === 'retry'
+}
+
+/** The attempt's own version only, so that nothing another worker made is touched; and nothing that may be played already. */
+async function removeOutputs({ job }: Claim, doing: Settling, published: boolean): Promise<void> {
   if (job.kind !== 'process') return
+  const { metadata, objects, processedBucket, log } = doing
   const prefix = outputPrefix(job.media_id, job.token)
-  await objects
-    .removePrefix(processedBucket, prefix)
-    .catch((error) => log.warn({ job_id: job.job_id, error }, 'outputs of a failed attempt not removed'))
+  try {
+    const record = published ? await metadata.get(job.media_id) : null
+    const isNamed = record?.processed_s3_url?.startsWith(s3Url({ bucket: processedBucket, key: prefix }))
+    if (record && record.status !== 'deleted' && (isNamed || record.status === 'processing')) return
+    await objects.removePrefix(processedBucket, prefix)
+  } catch (error) {
+    log.warn({ job_id: job.job_id, error }, 'outputs of a failed attempt not removed')
+  }
 }
 
 /** An attempt that we cut short is not counted. */
@@ -120,7 +131,12 @@ function handBack({ job, record }: Claim, { clock, handBackLane = job.lane }: Se
   return { job: { ...requeued(clock.now()), lane: handBackLane, attempts }, media }
 }
 
-function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, maxAttempts }: Settling): Ending {
+function retryOrPark(
+  { job, record }: Claim,
+  error: unknown,
+  { clock, chance, maxAttempts }: Settling,
+  published: boolean,
+): Ending {
   const code = codeOf(error)
   const last_error = `${code}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 2_000)
   const now = clock.now()
@@ -136,8 +152,10 @@ function retryOrPark({ job, record }: Claim, error: unknown, { clock, chance, ma
   const { status, event } = advance(record.status, 'failed')
   const failure = { code, message: outcomes[code].message }
   const events = [{ type: event, at: isoTime(now), data: { ...failure, attempt: job.attempts } }]
-  const patch = { status, error: failure }
-  return { job: parked, media: { expect: { status: ['processing'] }, patch, jobs: tidyLater(job, now), events } }
+  // What an attempt has published goes on playing, unless the file itself is at fault.
+  const patch = { status, error: failure, ...(isOurs(code) ? {} : { playable: false }) }
+  const jobs = tidyLater(job, now, published || record.playable)
+  return { job: parked, media: { expect: { status: ['processing'] }, patch, jobs, events } }
 }
 
 const waitMs = 30_000

@@ -16,6 +16,7 @@ import type { Processor, ProcessTask } from '../processing/process.ts'
 import { openEmbeddedQueue } from '../queue/embedded.ts'
 import { claimJob } from './claim.ts'
 import { outcomes, pauseAfter } from './outcomes.ts'
+import { runClaim } from './run.ts'
 import { expireRaw, startSweeper } from './sweeper.ts'
 import { startWorker } from './worker.ts'
 
@@ -413,6 +414,94 @@ describe('worker', () => {
     bench.clock.leap(day)
     await bench.after(60_000)
     assert.deepEqual(bench.objects.addresses(), [])
+  })
+
+  /** An attempt that publishes and then does what it is told. */
+  const publishing = (bench: ReturnType<typeof openBench>, then: (task: ProcessTask) => Promise<void>) => {
+    return async (task: ProcessTask) => {
+      const { content_type: _, warnings: __, checksum: ___, ...early } = await bench.storeOutput(task)
+      await task.onPlayable?.(early)
+      await then(task)
+      return await bench.storeOutput(task)
+    }
+  }
+
+  test('a film plays while the rest is made, and goes on when an attempt fails after that', async () => {
+    const seen: unknown[] = []
+    const bench = openBench(async (task) => await process(task))
+    const process = publishing(bench, async ({ token }) => {
+      const { status, playable, processed_s3_url } = await bench.record()
+      seen.push([status, playable, processed_s3_url])
+      if (token === 1) throw new MediaError('tool_crashed', 'after that')
+    })
+    await bench.accept()
+    bench.startWorker()
+    bench.startSweeper()
+    await bench.after(1_500)
+    const between = await bench.record()
+    assert.deepEqual([between.status, between.playable], ['processing', true])
+    assert.ok(bench.objects.addresses().includes(between.processed_s3_url ?? ''), 'what is named is there')
+    await bench.after(120_000)
+    const [first, second] = [1, 2].map((token) => `s3://processed/m1/v${token}/jpeg-1600.jpg`)
+    assert.deepEqual(seen, [
+      ['processing', true, first],
+      ['processing', true, second],
+    ])
+    const record = await bench.record()
+    assert.deepEqual([record.status, record.processed_s3_url], ['processed', second])
+    assert.ok(bench.objects.addresses().includes(first ?? ''), 'whoever plays the first goes on')
+    bench.clock.leap(day)
+    await bench.after(60_000)
+    assert.deepEqual(
+      bench.objects.addresses().filter((url) => url.includes('processed')),
+      [second],
+    )
+    const types = (await bench.metadata.timeline('m1', 0, 20)).map((event) => event.type)
+    const twice = ['media.processing', 'media.playable']
+    assert.deepEqual(types, ['media.uploaded', ...twice, ...twice, 'media.processed'])
+  })
+
+  for (const [code, playable] of [
+    ['tool_crashed', true],
+    ['refused_by_moderation', false],
+  ] as const) {
+    test(`of a media that fails for good as ${code}, what was published is ${playable ? '' : 'not '}played on`, async () => {
+      const bench = openBench(async (task) => await process(task))
+      const process = publishing(bench, async ({ record, token }) => {
+        const key = `${record.media_id}/v${token}/hls/720p-00001.m4s`
+        await (await bench.objects.stage(bytes(key))).commit(
+          { bucket: 'processed', key },
+          { content_type: 'video/mp4' },
+        )
+        throw new MediaError(code, 'after that')
+      })
+      await bench.accept()
+      bench.startWorker()
+      bench.startSweeper()
+      await bench.after(600_000)
+      const record = await bench.record()
+      assert.deepEqual([record.status, record.playable], ['failed', playable])
+      bench.clock.leap(day)
+      await bench.after(60_000)
+      const left = bench.objects.addresses().filter((url) => url.includes('processed'))
+      assert.deepEqual(left, [record.processed_s3_url], 'the last version, and of it what the record names')
+    })
+  }
+
+  test('an attempt whose lease has passed on publishes nothing, and clears its outputs away', async () => {
+    const bench = openBench(async (task) => await process(task))
+    const process = publishing(bench, async () => assert.fail('it goes no further'))
+    await bench.accept()
+    const claim = await claimJob('m1.process', { metadata: bench.metadata, now: bench.clock.now(), leaseMs: 1 })
+    assert.ok(claim)
+    bench.clock.leap(10)
+    await claimJob('m1.process', { metadata: bench.metadata, now: bench.clock.now(), leaseMs: 30_000 })
+    const doing = { ...bench.options, leaseMs: 30_000 }
+    const done = runClaim(claim, doing, new AbortController().signal)
+    await bench.after(10)
+    assert.equal(await done, 'lost')
+    const { playable, processed_s3_url } = await bench.record()
+    assert.deepEqual([playable, processed_s3_url, bench.objects.addresses()], [false, null, ['s3://temp/m1.png']])
   })
 
   test('outputs of attempts that did not win go after a day', async () => {
