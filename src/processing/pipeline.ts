@@ -13,7 +13,7 @@ import type { Processed, Processor, ProcessTask } from './process.ts'
 import { bringRaw, type Raw } from './raw.ts'
 import { makeAudio } from './recipes/audio.ts'
 import { makeImage } from './recipes/image.ts'
-import type { Made, Workbench } from './recipes/recipe.ts'
+import type { Made, Output, Workbench } from './recipes/recipe.ts'
 import { makeVideo } from './recipes/video.ts'
 import type { ProcessingSettings } from './settings.ts'
 import { openStoring } from './storing.ts'
@@ -93,11 +93,12 @@ async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Tu
     await checkAnnounced(record, raw)
     report(5)
     const onProgress = (share: number) => report(5 + 80 * share)
+    const keep = async (outputs: readonly Output[]) => void (await storing.store(outputs))
     const publish = async (early: Made) => {
       const { warnings: _, content_type: __, ...playable } = describe(record, early, await storing.store(early.outputs))
       await task.onPlayable?.(playable)
     }
-    const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress, publish }
+    const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress, keep, publish }
     const gates = openGates(deps)
     const warnings = await gates.admit(record, bench)
     const made = await gates.complete(record, bench, await follow(deps, record, bench))

@@ -71,9 +71,9 @@ describe('pictures', () => {
     const formats = (width: number) =>
       ['jpeg', 'webp', 'avif'].map((format) => [`${format}-${width}`, width, width / 2, `image/${format}`])
     assert.deepEqual(sizes, [
-      ['thumbnail', 400, 400, 'image/jpeg'],
       ['master', 2000, 1000, 'image/jpeg'],
-      ...[400, 800, 1600].flatMap(formats),
+      ...[1600, 800, 400].flatMap(formats),
+      ['thumbnail', 400, 400, 'image/jpeg'],
     ])
     assert.deepEqual([made.width, made.height, made.duration], [2000, 1000, null])
     assert.match(made.dominant_color ?? '', /^#33445[3-7]$/)

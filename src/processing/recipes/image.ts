@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
 import { imageProfile } from '../image-profile.ts'
+import type { MadePicture } from '../tools/picture-set.ts'
 import type { Made, Output, Workbench } from './recipe.ts'
 
 /**
@@ -19,12 +20,19 @@ import type { Made, Output, Workbench } from './recipe.ts'
  * No metadata survives: nothing is copied but pixels.
  */
 export async function makeImage(workbench: Workbench, contentType: string | null): Promise<Made> {
-  const { raw, pictures, settings, newFolder, signal, onProgress } = workbench
+  const { raw, pictures, settings, newFolder, signal, onProgress, keep } = workbench
   const folder = await newFolder('picture')
   const { maxPixels, pictureMemory } = settings
   // Their decoders hold the whole picture, several times over.
   const memory = /^image\/(?:avif|hei[cf])/.test(contentType ?? '') ? pictureMemory * 2 : pictureMemory
   const isSvg = contentType === 'image/svg+xml'
+  const outputOf = ({ file, ...rest }: MadePicture): Output => ({
+    ...rest,
+    path: join(folder, file),
+    extension: file.slice(file.lastIndexOf('.')),
+    key: file,
+    duration: null,
+  })
   const made = await pictures.make({
     source: { path: raw.path },
     folder,
@@ -34,18 +42,11 @@ export async function makeImage(workbench: Workbench, contentType: string | null
     profile: imageProfile,
     maxPixels,
     isSvg,
+    onMade: async (outputs) => await keep(outputs.map(outputOf)),
   })
   onProgress(1)
 
-  const outputs = made.outputs.map(
-    ({ file, ...rest }): Output => ({
-      ...rest,
-      path: join(folder, file),
-      extension: file.slice(file.lastIndexOf('.')),
-      key: file,
-      duration: null,
-    }),
-  )
+  const outputs = made.outputs.map(outputOf)
   const largest = Math.max(...imageProfile.widths)
   const main = outputs.find(({ name }) => name === `jpeg-${largest}` || name === `png-${largest}`)
   if (!main) throw new MediaError('output_mismatch', 'the picture process made no still')

@@ -19,6 +19,8 @@ export interface Workbench {
   signal: AbortSignal
   /** 0–1 of the recipe's own work. */
   onProgress: (share: number) => void
+  /** Stores what is among the final outputs, while the rest is made. */
+  keep: (outputs: readonly Output[]) => Promise<void>
   /**
    * Stores what can be played or shown already, and lets it be, while the rest is made: of `early`, `outputs` are stored
    * once, and must be among the final ones. Whoever called it may still fail, and should only for a reason of ours.

@@ -11,6 +11,9 @@ export interface MadePicture extends Size {
   content_type: string
 }
 
+/** Called with the names of each file as soon as it is whole. */
+export type Tell = (outputs: MadePicture[]) => void
+
 export interface PictureSet {
   placeholder: string
   dominant_color: string | null
@@ -20,33 +23,44 @@ export interface PictureSet {
 /** What shows through a transparent picture where transparency cannot be kept. */
 export const paper = '#ffffff'
 
-/** All renditions, each size made of the one above it. */
-export async function makeSet(source: Source, profile: ImageProfile): Promise<PictureSet> {
-  const top = await decode(source, source.animated ? largestOf(profile) : profile.master.width)
-  const levels = await levelsOf(top, profile)
-  const files = await Promise.all([
-    writeThumbnail(levels, profile),
-    ...(source.animated ? [] : [writeMaster(source, top, profile)]),
-    ...levels.flatMap(({ level, names }) => [
-      writeStill(level, names, profile),
-      ...(source.animated ? [] : [writeWebp(level, names, profile), ...writeAvif(level, names, profile)]),
-    ]),
-  ])
-  // One after the other: each holds all frames of the animation.
-  if (source.animated) {
-    for (const { names } of levels) files.push(await writeAnimation(source, names, profile))
+/** All renditions, each size made of the one above it; each is being written while the next is made. */
+export async function makeSet(source: Source, profile: ImageProfile, tell: Tell): Promise<PictureSet> {
+  const { animated } = source
+  const top = await decode(source, animated ? largestOf(profile) : profile.master.width)
+  const writing: Promise<MadePicture[]>[] = []
+  const begin = (...files: Promise<MadePicture[]>[]) => {
+    for (const file of files) file.then(tell, () => {}) // a failure is told when all are waited for
+    writing.push(...files)
   }
-  const smallest = levels[0]?.level ?? top
-  return { ...(await glance(smallest)), outputs: files.flat() }
+  if (!animated) begin(writeMaster(source, top, profile))
+  const levels: Sized[] = []
+  for await (const sized of levelsOf(top, profile)) {
+    const { level, names } = sized
+    levels.unshift(sized)
+    begin(writeStill(level, names, profile))
+    if (!animated) begin(writeWebp(level, names, profile), ...writeAvif(level, names, profile))
+  }
+  begin(writeThumbnail(levels, profile))
+  const [told, ...files] = await Promise.all([glance(levels[0]?.level ?? top), ...writing])
+  // One after the other: each holds all frames of the animation.
+  if (animated) {
+    for (const { names } of levels) {
+      const animation = await writeAnimation(source, names, profile)
+      tell(animation)
+      files.push(animation)
+    }
+  }
+  return { ...told, outputs: files.flat() }
 }
 
 /** Only a thumbnail that shows all of it: of a cover. */
-export async function makeThumbnail(source: Source, profile: ImageProfile): Promise<PictureSet> {
+export async function makeThumbnail(source: Source, profile: ImageProfile, tell: Tell): Promise<PictureSet> {
   const { width, quality } = profile.thumbnail
   const level = await decode(source, width)
   const file = 'thumbnail.jpg'
   await reopen(level).flatten({ background: paper }).jpeg({ quality }).toFile(file)
   const output = { name: 'thumbnail', file, content_type: 'image/jpeg', ...level.size }
+  tell([output])
   return { ...(await glance(level)), outputs: [output] }
 }
 
@@ -56,18 +70,20 @@ interface Sized {
   names: number[]
 }
 
-/** Smallest first. */
-async function levelsOf(top: Level, { widths }: ImageProfile): Promise<Sized[]> {
-  const levels: Sized[] = []
-  let above = top
+/** Largest first. */
+async function* levelsOf(top: Level, { widths }: ImageProfile): AsyncGenerator<Sized, void> {
+  let level = top
+  let names: number[] = []
   for (const width of widths.toSorted((a, b) => b - a)) {
-    const level = await shrink(above, width)
-    const last = levels.at(0)
-    if (last && level === last.level) last.names.push(width)
-    else levels.unshift({ level, names: [width] })
-    above = level
+    const next = await shrink(level, width)
+    if (next !== level && names.length > 0) {
+      yield { level, names }
+      names = []
+    }
+    level = next
+    names.push(width)
   }
-  return levels
+  yield { level, names }
 }
 
 function largestOf({ widths }: ImageProfile): number {

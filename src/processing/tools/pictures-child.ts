@@ -2,13 +2,14 @@ import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
 import type { Transform } from '../../media/transform.ts'
 import type { ImageProfile } from '../image-profile.ts'
-import { type MadePicture, makeSet, makeThumbnail } from './picture-set.ts'
+import type { PictureNews } from './picture-receiving.ts'
+import { type MadePicture, makeSet, makeThumbnail, type Tell } from './picture-set.ts'
 import { openSource } from './picture-source.ts'
 import { makeTransform } from './picture-transform.ts'
 
 /**
  * A program: makes one media's pictures, in the current folder, from the file named by its argument. Its task comes as
- * JSON on standard input, its reply goes to standard output, and then it ends: it is never used for another media.
+ * JSON on standard input, what it has made and its reply go to standard output, and then it ends: it is never used for another media.
  */
 
 export interface PictureTask {
@@ -35,17 +36,18 @@ export type PictureReply =
     }
   | { ok: false; code: string; message: string }
 
-export async function makePictures(path: string, task: PictureTask): Promise<PictureReply> {
+export async function makePictures(path: string, task: PictureTask, tell: Tell): Promise<PictureReply> {
   sharp.cache(false)
   const { wanted, profile, transform } = task
   const source = await openSource(path, { ...task, width: profile.master.width })
   const { width, height, warnings } = source
   if (transform) {
     const outputs = [await makeTransform(source, transform, profile)]
+    tell(outputs)
     return { ok: true, width, height, warnings, placeholder: null, dominant_color: null, outputs }
   }
   const make = wanted === 'picture' ? makeSet : makeThumbnail
-  return { ok: true, width, height, warnings, ...(await make(source, profile)) }
+  return { ok: true, width, height, warnings, ...(await make(source, profile, tell)) }
 }
 
 /** Which of our codes a failure of the libraries is; what is not known to be ours is the file's. */
@@ -68,8 +70,10 @@ async function main(path: string): Promise<void> {
   for await (const chunk of process.stdin) chunks.push(chunk)
   if (chunks.length === 0) return // dismissed without work
   const task = JSON.parse(Buffer.concat(chunks).toString('utf8')) as PictureTask
-  const reply = await makePictures(path, task).catch(replyOf)
-  process.stdout.write(JSON.stringify(reply))
+  const say = (news: PictureNews, onSaid?: () => void) => process.stdout.write(`${JSON.stringify(news)}\n`, onSaid)
+  const reply = await makePictures(path, task, (made) => void say({ made })).catch(replyOf)
+  // At once: nothing is left to be done, and taking the process down in order takes long.
+  say({ reply }, () => process.exit())
 }
 
 const [, program, path] = process.argv

@@ -1,10 +1,12 @@
 import { existsSync } from 'node:fs'
-import { copyFile, link, mkdir, rename, rm, writeFile } from 'node:fs/promises'
+import { copyFile, link, mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Chance } from '../../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../../media/errors.ts'
 import { type ImageProfile, imageProfile } from '../image-profile.ts'
+import { openReceiving } from './picture-receiving.ts'
+import type { MadePicture } from './picture-set.ts'
 import type { PictureReply, PictureTask } from './pictures-child.ts'
 import type { Runner, Running } from './run.ts'
 import { packagesFolder } from './sandbox.ts'
@@ -26,6 +28,8 @@ export interface PictureOrder extends Omit<PictureTask, 'profile'> {
   source: { path: string } | { bytes: string }
   /** Where the outputs go. */
   folder: string
+  /** Told of files as soon as they are there, while others are being made; what it throws is thrown when those are done. */
+  onMade?: (outputs: MadePicture[]) => Promise<void>
   /** MiB it may hold. */
   memory: number
   signal: AbortSignal
@@ -36,6 +40,8 @@ export type MadePictures = Omit<Extract<PictureReply, { ok: true }>, 'ok'>
 /** A started child with its folders, waiting for its one picture. */
 interface Spare {
   folder: string
+  /** Who hears what it says. */
+  listenBy: (listener: (chunk: Buffer) => void) => void
   running: Running
   over: boolean
 }
@@ -64,14 +70,19 @@ export function openPictures({
     const [inbox, outbox] = [join(folder, 'in'), join(folder, 'out')]
     await mkdir(inbox, { recursive: true })
     await mkdir(outbox)
+    let listen: (chunk: Buffer) => void = () => {}
     const running = runner.start({
       program: process.execPath,
       args: ['--max-old-space-size=256', '--disable-warning=ExperimentalWarning', childFile, join(inbox, 'raw')],
       folder: outbox,
       reads: [inbox, ...childReads()],
       limits: { memory: 0, seconds, fileBytes, fewAddresses: false, niceness: 10 },
+      onOutput: (chunk) => listen(chunk),
     })
-    const spare = { folder, running, over: false }
+    const listenBy: Spare['listenBy'] = (listener) => {
+      listen = listener
+    }
+    const spare = { folder, running, listenBy, over: false }
     const end = () => {
       spare.over = true
     }
@@ -95,19 +106,22 @@ export function openPictures({
 
   prepare()
   return {
-    make: async ({ source, folder, memory, signal, profile = imageProfile, ...rest }) => {
+    make: async ({ source, folder, memory, signal, profile = imageProfile, onMade = async () => {}, ...rest }) => {
       const task: PictureTask = { ...rest, profile }
       const spare = await take()
+      const { running } = spare
+      const from = join(spare.folder, 'out')
+      const receiving = openReceiving({ from, to: folder, onMade, onNonsense: running.kill })
       try {
         await bring(source, join(spare.folder, 'in', 'raw'))
         const limits = { memory: memory * 1024 ** 2, seconds: task.isSvg || task.transform ? shortSeconds : seconds }
-        spare.running.begin(JSON.stringify(task), { signal, ...limits })
-        const made = readReply(await spare.running.finished)
-        // Several outputs may be one file.
-        for (const file of new Set(made.outputs.map((one) => one.file)))
-          await rename(join(spare.folder, 'out', file), join(folder, file))
-        return made
+        spare.listenBy(receiving.listen)
+        running.begin(JSON.stringify(task), { signal, ...limits })
+        const end = await running.finished
+        return readReply(end, await receiving.reply())
       } finally {
+        running.kill()
+        await receiving.settle()
         await dismiss(spare)
         prepare()
       }
@@ -131,11 +145,9 @@ async function bring(source: PictureOrder['source'], path: string): Promise<void
   else await link(source.path, path).catch(() => copyFile(source.path, path))
 }
 
-function readReply({ exitCode, stdout, stderr }: Awaited<Running['finished']>): MadePictures {
-  const said = stdout.toString('utf8')
-  if (exitCode !== 0 || said === '')
+function readReply({ exitCode, stderr }: Awaited<Running['finished']>, reply: PictureReply | null): MadePictures {
+  if (exitCode !== 0 || !reply)
     throw new MediaError('tool_crashed', `the picture process ended with ${exitCode}: ${stderr}`)
-  const reply = JSON.parse(said) as PictureReply
   if (!reply.ok) throw new MediaError(codeFrom(reply.code), reply.message)
   return reply
 }
