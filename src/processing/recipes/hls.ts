@@ -1,4 +1,4 @@
-import { readdir, writeFile } from 'node:fs/promises'
+import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
 import { type Init, readInit, readSegment, type Segment } from './fragments.ts'
@@ -31,6 +31,8 @@ export interface StreamParts {
 
 /** Of a copy, whose segments begin where the source has its key frames. Seconds. */
 const longestCopied = 10.5
+/** Seconds. */
+const shortestTail = 0.5
 /** A smaller size that takes this share of the bits of the one above gains nobody anything. */
 const noBetter = 0.9
 
@@ -130,6 +132,7 @@ async function readTrack(folder: string, name: string): Promise<ReadTrack> {
   const names = (await readdir(folder)).filter((one) => form.test(one)).sort(byNumber)
   const segments: Segment[] = []
   for (const one of names) segments.push(await readSegment(join(folder, one)))
+  await joinTail({ folder, names, segments, timescale: init.timescale })
   expectOutput('segments that follow one another', follow(segments))
   const timed = segments.map(({ size, duration }, at) => ({
     file: names[at] ?? '',
@@ -138,6 +141,21 @@ async function readTrack(folder: string, name: string): Promise<ReadTrack> {
   }))
   if (secondsOf(timed) <= 0) throw new MediaError('output_mismatch', `the stream ${name} has no length`)
   return { track: { name, init: file, segments: timed }, init, segments }
+}
+
+/** Players that have no whole frame of the last segment to show wait for it for ever: a tail goes to the one before. */
+async function joinTail(track: { folder: string; names: string[]; segments: Segment[]; timescale: number }) {
+  const { folder, names, segments, timescale } = track
+  const [before, last] = segments.slice(-2)
+  if (!before || !last || last.duration >= shortestTail * timescale) return
+  const [into = '', from = ''] = names.slice(-2).map((name) => join(folder, name))
+  await appendFile(into, await readFile(from))
+  await rm(from)
+  before.size += last.size
+  before.duration += last.duration
+  before.samples += last.samples
+  segments.pop()
+  names.pop()
 }
 
 function follow(segments: readonly Segment[]): boolean {

@@ -218,6 +218,21 @@ describe('what stands beside the MP4', () => {
     assert.deepEqual(new Set(durations).size, 1, durations.join(' | '))
   })
 
+  test('a tail too short for players to notice belongs to the segment before', async () => {
+    const path = file('tail.mov')
+    await ffmpeg(...picture('640x360', 8.08), ...tone(8), '-c:v', 'mpeg4', '-c:a', 'aac', path)
+    const made = await make(path)
+    await check(made)
+    const folder = dirname(await bed.pathOf(made, 'hls'))
+    for (const name of ['360p', 'audio']) {
+      const { segments = [] } = await parse(join(folder, `${name}.m3u8`))
+      assert.equal(segments.length, 2, `${name}: ${segments.map(({ duration }) => duration)}`)
+      assert.ok((segments.at(-1)?.duration ?? 0) > 3.9)
+      const { packets } = await packetsOf(folder, `${name}.m3u8`)
+      assert.ok(Number(packets.at(-1)?.pts_time) > 7.9, `${name} is not whole`)
+    }
+  })
+
   test('each track of sound is there, the default one first, by its language', async () => {
     const path = file('tracks.mkv')
     const three = ['-map', '0', '-map', '1', '-map', '2', '-map', '3']
