@@ -11,7 +11,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { openTarget, type Target } from '../target.ts'
 import { type Expectation, readExpectation } from './expectations.ts'
-import { checkLikeness, checkOutput, type Rendition } from './outputs.ts'
+import { checkLikeness, checkOutput, framesOf, type Rendition } from './outputs.ts'
+import { checkStoryboard, checkStream, isBlack } from './streams.ts'
 
 /**
  * Sends every file of a corpus of real and hostile media through a running service, by HTTP only, and holds it to the
@@ -68,6 +69,7 @@ describe('the corpus', { concurrency: 3 }, () => {
       assert.ok(expectation.outcomes.includes('processed'), 'processed, and was to be refused')
       await checkRecord(record, expectation)
       await checkRenditions(record, expectation)
+      if (record.media_type === 'video') await checkFilm(record, path)
     })
   }
 
@@ -109,12 +111,21 @@ describe('the corpus', { concurrency: 3 }, () => {
     assert.ok(record.placeholder && record.processed_s3_url && record.thumbnail_s3_url)
     assert.match(record.checksum ?? '', /^sha256:[0-9a-f]{64}$/)
     const names = record.renditions.map(({ name }) => name).toSorted()
-    if (record.media_type === 'video') assert.deepEqual(names, ['720p', 'thumbnail'])
+    if (record.media_type === 'video') checkNames(names)
     if (record.media_type === 'audio') assert.deepEqual(names, ['audio', 'thumbnail'])
     if (record.media_type === 'image') return checkPictures(record, names)
     // No claim of a header: what its main output really lasts.
     const main = record.renditions.find(({ name }) => name === '720p' || name === 'audio')
     assert.ok(Math.abs((record.duration ?? 0) - (main?.duration ?? -1)) < 0.1, `${record.duration} s`)
+  }
+
+  /** All that a film has; sound and subtitles where it brought any. */
+  function checkNames(names: string[]): void {
+    const always = ['720p', 'hls', 'poster', 'preview', 'storyboard', 'storyboard.vtt', 'thumbnail']
+    assert.deepEqual(
+      names.filter((name) => name !== 'audio' && !name.startsWith('subtitles-')),
+      always,
+    )
   }
 
   /** Every picture has every name; an animation has no AVIF and no master. */
@@ -131,12 +142,14 @@ describe('the corpus', { concurrency: 3 }, () => {
 
   async function checkRenditions(record: MediaRecord, expectation: Expectation): Promise<void> {
     const still = join(folder, `${record.media_id}-still`)
-    for (const rendition of record.renditions) {
+    // What names other files is looked at with those.
+    const files = record.renditions.filter(({ name }) => name !== 'hls' && name !== 'storyboard.vtt')
+    for (const rendition of files) {
       const path = join(folder, `${record.media_id}-${rendition.name}`)
       await download(`${target.url}/api/media/download/${record.media_id}?rendition=${rendition.name}`, path, rendition)
       await checkOutput(path, rendition)
       if (rendition.name === 'thumbnail' && record.media_type === 'image') checkSquare(record, rendition)
-      else checkShape(record, rendition)
+      else if (rendition.name !== 'storyboard') checkShape(record, rendition)
       // The first of them is what the others must look like.
       if (/^(?:jpeg|png|webp|avif)-\d+$|^master$/.test(rendition.name)) {
         await sharp(path)
@@ -150,6 +163,28 @@ describe('the corpus', { concurrency: 3 }, () => {
       await rm(path)
     }
     for (const left of [still, still + 1]) await rm(left, { force: true })
+  }
+
+  /** Its frames are those of its source, its still shows something, and its stream and storyboard are what it is. */
+  async function checkFilm(record: MediaRecord, source: string): Promise<void> {
+    const { media_id, duration, width, height, renditions } = record
+    const address = (name: string) => `${target.url}/api/media/download/${media_id}?rendition=${name}`
+    const signed = async (name: string) => {
+      const reply = await fetch(address(name), { headers: { accept: 'application/json' } })
+      return ((await reply.json()) as { url: string }).url
+    }
+    const named = (name: string) => renditions.find((one) => one.name === name) ?? assert.fail(`no ${name}`)
+    const path = join(folder, `${media_id}-film`)
+    await download(address('720p'), path, named('720p'))
+    const [frames, sent] = [await framesOf(path), await framesOf(source)]
+    assert.ok(frames >= sent * 0.95 - 1 && frames <= sent + 1, `${frames} frames of ${sent}`)
+    await download(address('poster'), path, named('poster'))
+    const mayBeBlack = basename(source).includes('lowbitrate')
+    assert.ok(mayBeBlack || !(await isBlack(path)), 'a still that shows something')
+    await rm(path)
+    const film = { duration: duration ?? 0, frames, width: width ?? 0, height: height ?? 0 }
+    await checkStream(await signed('hls'), film, folder)
+    await checkStoryboard(await signed('storyboard.vtt'), film)
   }
 
   async function download(url: string, path: string, rendition: Rendition): Promise<void> {

@@ -21,6 +21,7 @@ export async function checkOutput(path: string, rendition: Rendition): Promise<v
   assert.equal(bytes.length, rendition.file_size, `${rendition.name}: its size`)
   assert.equal(createHash('md5').update(bytes).digest('hex'), rendition.etag, `${rendition.name}: its etag`)
   await checkNothingOfTheSender(path, rendition.name)
+  if (rendition.content_type === 'text/vtt') return assert.match(bytes.toString(), /^WEBVTT\n\n\d\d:/)
   if (rendition.content_type.startsWith('image/')) await checkPicture(path, rendition)
   else await checkMovie(path, bytes, rendition)
 }
@@ -53,6 +54,15 @@ async function checkNothingOfTheSender(path: string, name: string): Promise<void
   }
 }
 
+/** Of those whose name does not say it. */
+const longestSides: Record<string, number> = {
+  master: 4096,
+  poster: 1280,
+  thumbnail: 640,
+  preview: 320,
+  storyboard: 800,
+}
+
 async function checkPicture(path: string, { name, content_type, width, height }: Rendition): Promise<void> {
   const metadata = await sharp(path).metadata()
   const format = metadata.format === 'heif' && metadata.compression === 'av1' ? 'avif' : metadata.format
@@ -66,7 +76,7 @@ async function checkPicture(path: string, { name, content_type, width, height }:
     `${name}: pixels only`,
   )
   assert.equal(metadata.depth, 'uchar', `${name}: 8 bits`)
-  const longest = name === 'master' ? 4096 : Number(/-(\d+)$/.exec(name)?.[1] ?? 640)
+  const longest = longestSides[name] ?? Number(/-(\d+)$/.exec(name)?.[1])
   assert.ok(Math.max(metadata.width, metadata.height) <= longest, `${name}: at most ${longest}`)
 }
 
@@ -108,6 +118,21 @@ async function checkMovie(path: string, bytes: Buffer, { name, width, height, du
   assert.ok(text.indexOf('moov') < text.indexOf('mdat'), `${name}: index first`)
   // Whoever plays it decodes all of it, without a complaint.
   assert.equal(await run('ffmpeg', ['-nostdin', '-loglevel', 'error', '-i', path, '-f', 'null', '-']), '')
+}
+
+/** Pictures that come out of a film when it is decoded. */
+export async function framesOf(path: string): Promise<number> {
+  const counted = [
+    '-count_frames',
+    '-select_streams',
+    'V:0',
+    '-show_entries',
+    'stream=nb_read_frames',
+    '-of',
+    'csv=p=0',
+  ]
+  const said = await run('ffprobe', ['-loglevel', 'quiet', ...counted, path])
+  return Number.parseInt(said, 10)
 }
 
 interface Probed {
