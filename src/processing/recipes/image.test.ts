@@ -183,6 +183,22 @@ describe('pictures', () => {
     assert.ok(r > 245 && Math.abs(g - 128) < 8, 'the thumbnail lies on white')
   })
 
+  test('PNG loses no colour', async () => {
+    const path = file('colours.png')
+    const pixels = Buffer.alloc(64 * 64 * 4)
+    for (let at = 0; at < 64 * 64; at++) pixels.set([at & 255, (at >> 4) & 255, 255 - (at & 255), 200], at * 4)
+    await sharp(pixels, { raw: { width: 64, height: 64, channels: 4 } })
+      .png()
+      .toFile(path)
+    const made = await make(path, 'image/png')
+    assert.deepEqual(
+      await sharp(await bed.pathOf(made, 'png-1600'))
+        .raw()
+        .toBuffer(),
+      pixels,
+    )
+  })
+
   test('an opacity that is full everywhere is none', async () => {
     const path = file('opaque.png')
     await sharp({ create: { width: 50, height: 30, channels: 4, background: { r: 255, g: 0, b: 0, alpha: 1 } } })

@@ -1,5 +1,5 @@
 import { fitInside, type Size } from '../geometry.ts'
-import type { ImageProfile } from '../image-profile.ts'
+import type { Coding, ImageProfile } from '../image-profile.ts'
 import { decode, glance, type Level, reopen, shrink } from './picture-levels.ts'
 import type { Source } from './picture-source.ts'
 
@@ -23,24 +23,37 @@ export interface PictureSet {
 /** What shows through a transparent picture where transparency cannot be kept. */
 export const paper = '#ffffff'
 
+/** Larger pictures are made with care for memory: of what their decoders had, not all is given back. Pixels. */
+const largePicture = 20_000_000
+const hugePicture = 64_000_000
+/** Of decoded pixels that are coded in several ways at once. */
+const mostBytes = 40_000_000
+
 /** All renditions, each size made of the one above it; each is being written while the next is made. */
 export async function makeSet(source: Source, profile: ImageProfile, tell: Tell): Promise<PictureSet> {
   const { animated } = source
-  const top = await decode(source, animated ? largestOf(profile) : profile.master.width)
+  const top = await decode(source, animated ? largestOf(profile) : masterWidth(source, profile))
   const writing: Promise<MadePicture[]>[] = []
-  const begin = (...files: Promise<MadePicture[]>[]) => {
-    for (const file of files) file.then(tell, () => {}) // a failure is told when all are waited for
-    writing.push(...files)
+  const atOnce = source.width * source.height < largePicture && top.pixels.length < mostBytes
+  const begin = async (...files: (() => Promise<MadePicture[]>)[]) => {
+    for (const write of files) {
+      const file = write()
+      file.then(tell, () => {}) // a failure is told when all are waited for
+      writing.push(file)
+      if (!atOnce) await file
+    }
   }
-  if (!animated) begin(writeMaster(source, top, profile))
+  if (!animated) await begin(async () => await writeMaster(source, top, profile))
   const levels: Sized[] = []
   for await (const sized of levelsOf(top, profile)) {
     const { level, names } = sized
     levels.unshift(sized)
-    begin(writeStill(level, names, profile))
-    if (!animated) begin(writeWebp(level, names, profile), ...writeAvif(level, names, profile))
+    await begin(async () => await writeStill(level, names, profile))
+    if (animated) continue
+    await begin(async () => await writeWebp(level, names, profile))
+    if (profile.avif) await begin(async () => await writeAvif(level, names, profile.avif as Coding))
   }
-  begin(writeThumbnail(levels, profile))
+  await begin(async () => await writeThumbnail(levels, profile))
   const [told, ...files] = await Promise.all([glance(levels[0]?.level ?? top), ...writing])
   // One after the other: each holds all frames of the animation.
   if (animated) {
@@ -51,6 +64,11 @@ export async function makeSet(source: Source, profile: ImageProfile, tell: Tell)
     }
   }
   return { ...told, outputs: files.flat() }
+}
+
+/** The largest of pictures leave less room beside their decoder. */
+function masterWidth({ width, height }: Size, { master }: ImageProfile): number {
+  return width * height < hugePicture ? master.width : Math.min(master.width, 2560)
 }
 
 /** Only a thumbnail that shows all of it: of a cover. */
@@ -115,7 +133,7 @@ function named({ format, extension }: Format, widths: number[], size: Size): [Ma
 async function writeStill(level: Level, widths: number[], { jpeg, png }: ImageProfile): Promise<MadePicture[]> {
   if (level.channels === 4) {
     const outputs = named(pngFormat, widths, level.size)
-    await reopen(level).png({ effort: png.effort }).toFile(outputs[0].file)
+    await reopen(level).png({ compressionLevel: png.compression }).toFile(outputs[0].file)
     return outputs
   }
   const outputs = named(jpegFormat, widths, level.size)
@@ -129,15 +147,10 @@ async function writeWebp(level: Level, widths: number[], { webp }: ImageProfile)
   return outputs
 }
 
-function writeAvif(level: Level, widths: number[], { avif }: ImageProfile): Promise<MadePicture[]>[] {
-  if (!avif) return []
+async function writeAvif(level: Level, widths: number[], avif: Coding): Promise<MadePicture[]> {
   const outputs = named(avifFormat, widths, level.size)
-  return [
-    reopen(level)
-      .avif(avif)
-      .toFile(outputs[0].file)
-      .then(() => outputs),
-  ]
+  await reopen(level).avif(avif).toFile(outputs[0].file)
+  return outputs
 }
 
 /** All frames, from a decode of their own. */

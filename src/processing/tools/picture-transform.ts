@@ -108,5 +108,9 @@ const encoders: Record<Exclude<Transform['format'], 'still'>, Encoder> = {
     encode: (picture, { quality, background }, { jpeg }) =>
       picture.flatten({ background }).jpeg({ quality: quality ?? jpeg.quality }),
   },
-  png: { format: 'png', extension: '.png', encode: (picture, _, { png }) => picture.png({ effort: png.effort }) },
+  png: {
+    format: 'png',
+    extension: '.png',
+    encode: (picture, _, { png }) => picture.png({ compressionLevel: png.compression }),
+  },
 }
