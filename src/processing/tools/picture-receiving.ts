@@ -10,7 +10,9 @@ export type PictureNews = { made: MadePicture[] } | { reply: PictureReply }
 /** Listens to one picture process, which has read hostile bytes: neither its words nor its files are believed to be ours. */
 export interface Receiving {
   listen(chunk: Buffer): void
-  /** Its last words, once it has ended; null when it had none. Every file that it told of lies in our folder then, and was handed on. */
+  /** Resolves with its last words: then all files are whole, and it has nothing left to do. */
+  replied: Promise<void>
+  /** Its last words; null when it had none. Every file that it told of lies in our folder then, and was handed on. */
   reply(): Promise<PictureReply | null>
   /** Resolves when nothing is under way. */
   settle(): Promise<void>
@@ -34,6 +36,7 @@ export function openReceiving({ from, to, onMade, onNonsense }: ReceivingOptions
   const working: Promise<void>[] = []
   let [text, heard] = ['', 0]
   let last: PictureReply | null = null
+  const { promise: replied, resolve: onReplied } = Promise.withResolvers<void>()
 
   async function take(outputs: MadePicture[]): Promise<void> {
     for (const file of new Set(outputs.map((one) => one.file))) {
@@ -53,7 +56,7 @@ export function openReceiving({ from, to, onMade, onNonsense }: ReceivingOptions
     const news = JSON.parse(line) as PictureNews
     if ('reply' in news) {
       last = news.reply
-      return
+      return onReplied()
     }
     const taken = take(news.made)
     taken.catch(() => {}) // told by `reply`
@@ -61,6 +64,7 @@ export function openReceiving({ from, to, onMade, onNonsense }: ReceivingOptions
   }
 
   return {
+    replied,
     listen(chunk) {
       heard += chunk.length
       const lines = (text + chunk.toString('latin1')).split('\n')
