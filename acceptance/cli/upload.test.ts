@@ -1,9 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { createServer, request as httpRequest } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { makeSample } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
@@ -81,21 +84,53 @@ describe('media upload', () => {
     assert.deepEqual(await filesBelow(state), before, 'nothing is left to go on with')
   })
 
-  test('killed at any moment, no file is there twice', async () => {
+  test('ended while it watches, it says how to go on; what is removed meanwhile counts as failed', async () => {
     const photo = await (await makeSample('photo.jpg')).bytes()
-    const names = Array.from({ length: 30 }, (_, n) => `killed-${n}.jpg`)
+    const names = ['watched-1.jpg', 'watched-2.jpg']
     for (const name of names) await writeFile(join(shell.folder, name), photo)
-    for (const lines of [3, 9, 20]) {
-      const run = shell.start(['upload', ...names])
-      while (run.said.out.split('\n').length < lines && run.child.exitCode === null) {
-        await once(run.child.stdout ?? assert.fail(), 'data')
-      }
-      run.child.kill('SIGKILL')
-      await run.ended
+    // Nothing is processed here: it would watch for ever.
+    const first = shell.start(['upload', '--watch', ...names])
+    while ((await countOf('watched-')) < 2) await sleep(50)
+    first.child.kill('SIGINT')
+    const stopped = await first.ended
+    assert.equal(stopped.code, 130)
+    assert.match(stopped.err, /^media: Stopped\.\n0 of 2 files are done\. Run the same command again/)
+
+    const second = shell.start(['upload', '--watch', '--json', ...names])
+    // What is removed before it is looked for is uploaded anew: that goes too.
+    while (second.child.exitCode === null) {
+      const listed = valuesOf(await shell.media('list', '--json', '--search', 'watched-'))
+      if (listed.length > 0) await shell.media('remove', '--yes', ...listed.map(({ media_id }) => media_id))
     }
-    const last = await shell.media('upload', ...names)
-    assert.equal(last.code, 0, last.err)
-    assert.equal(await countOf('killed-'), 30)
+    const removed = await second.ended
+    assert.equal(removed.code, 1)
+    assert.deepEqual(
+      valuesOf(removed).map(({ error }) => error?.code),
+      ['deleted', 'deleted'],
+    )
+  })
+
+  test('killed when the service has a file and has not said so, no file is there twice', async () => {
+    const photo = await (await makeSample('photo.jpg')).bytes()
+    const names = Array.from({ length: 12 }, (_, n) => `killed-${n}.jpg`)
+    for (const name of names) await writeFile(join(shell.folder, name), photo)
+    const line = await openMuteLine(target.url)
+    try {
+      for (const silentFrom of [1, 5]) {
+        line.muteAfter(silentFrom)
+        const run = shell.start(['upload', ...names, '--url', line.url])
+        await line.muted()
+        run.child.kill('SIGKILL')
+        await run.ended
+      }
+      line.muteAfter(Number.POSITIVE_INFINITY)
+      const last = await shell.media('upload', ...names, '--url', line.url)
+      assert.equal(last.code, 0, last.err)
+      assert.ok((last.out.match(/uploaded before/g)?.length ?? 0) >= 4, last.out)
+    } finally {
+      await line.close()
+    }
+    assert.equal(await countOf('killed-'), 12)
   })
 
   test('media removed meanwhile are uploaded again', async () => {
@@ -127,6 +162,45 @@ describe('media upload', () => {
     assert.ok((await stat(film)).size > 0)
   })
 })
+
+/** Hands on every request; from a certain upload on, the service's answers to uploads are lost. */
+async function openMuteLine(to: string) {
+  let left = Number.POSITIVE_INFINITY
+  let lost = 0
+  const heard = new EventEmitter()
+  const server = createServer((request, reply) => {
+    const { method, headers, url: path = '' } = request
+    const onward = httpRequest(
+      `${to}${path}`,
+      { method, headers: { ...headers, host: new URL(to).host } },
+      (answer) => {
+        if (method === 'POST' && --left < 0) {
+          lost++
+          return void heard.emit('lost')
+        }
+        reply.writeHead(answer.statusCode ?? 500, answer.headers)
+        answer.pipe(reply)
+      },
+    )
+    onward.on('error', () => reply.destroy())
+    request.pipe(onward)
+  }).listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
+    muteAfter: (uploads: number) => {
+      left = uploads
+      lost = 0
+    },
+    muted: async () => {
+      if (lost === 0) await once(heard, 'lost')
+    },
+    close: async () => {
+      server.closeAllConnections()
+      server.close()
+    },
+  }
+}
 
 async function filesBelow(folder: string): Promise<string[]> {
   const all = await readdir(folder, { recursive: true, withFileTypes: true }).catch(() => [])

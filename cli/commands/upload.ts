@@ -97,7 +97,7 @@ async function send(given: Given, { files, title, parallel }: Plan): Promise<num
 }
 
 function isDone({ error, media }: Result): boolean {
-  return error === null && media !== null && media.status !== 'failed'
+  return error === null && media !== null && media.status !== 'failed' && media.status !== 'deleted'
 }
 
 /** Why it ended early, and how to go on. */
@@ -134,7 +134,8 @@ function writeResult({ screen, options, env }: Given, result: Result, print: (te
 function reasonOf({ error, media }: Result, url: string): { code: string; message: string } {
   if (error instanceof Error) return explain(error, url)
   return (
-    (error as { code: string; message: string } | null) ?? media?.error ?? { code: 'failed', message: 'It failed.' }
+    (error as { code: string; message: string } | null) ??
+    media?.error ?? { code: 'deleted', message: 'It was removed meanwhile.' }
   )
 }
 

@@ -53,7 +53,10 @@ export async function sendAll(given: Run): Promise<void> {
       try {
         const sent = await sendOne(run, file)
         if (!run.watch) return result({ file, ...sent })
-        watching.push(gate(async () => result({ file, ...sent, ...(await watchOne(run, file, sent.media)) })))
+        const watched = gate(async () => result({ file, ...sent, ...(await watchOne(run, file, sent.media)) }))
+        // Looked at once all are sent; until then nobody has missed it.
+        watched.catch(() => {})
+        watching.push(watched)
       } catch (error) {
         if (error instanceof ServiceUnreachable || isRefused(error)) stop.abort(error)
         signal.throwIfAborted()
