@@ -79,7 +79,10 @@ export const Media = Type.Object(
     duration: Seconds,
     placeholder: nullable(Type.String({ description: 'ThumbHash, base64.' })),
     dominant_color: nullable(
-      Type.String({ pattern: '^#[0-9a-f]{6}$', description: 'The colour that most of it has, `#rrggbb`.' }),
+      Type.String({
+        pattern: '^#[0-9a-f]{6}$',
+        description: 'The colour that most of a picture or of a film’s poster has, `#rrggbb`.',
+      }),
     ),
     warnings: Type.Array(Type.String()),
     renditions: Type.Array(Rendition),

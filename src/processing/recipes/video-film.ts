@@ -1,5 +1,6 @@
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
+import { dominantColor } from '../dominant-color.ts'
 import { placeholderOf } from '../placeholder.ts'
 import { probe } from '../tools/probe.ts'
 import type { Made, Output, VideoWorkbench } from './recipe.ts'
@@ -28,6 +29,7 @@ export async function describeFilm(workbench: VideoWorkbench, run: RunOfVideo): 
     ...plan.source,
     duration,
     placeholder: placeholderOf(pixels, plan.placeholder),
+    dominant_color: dominantColor(pixels),
     warnings: [],
     outputs,
     main: '720p',

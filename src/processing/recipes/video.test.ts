@@ -48,6 +48,7 @@ describe('video', () => {
     assert.equal(thumbnail.format, 'jpeg')
     assert.ok(Math.max(thumbnail.width, thumbnail.height) <= 640)
     assert.ok(made.placeholder)
+    assert.match(made.dominant_color ?? '', /^#[0-9a-f]{6}$/)
     return { video, audio, path }
   }
   const hashOf = async (path: string) =>
