@@ -2,10 +2,7 @@ import { lstat, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
 import type { MadePicture } from './picture-set.ts'
-import type { PictureReply } from './pictures-child.ts'
-
-/** What a picture process says, a line of JSON each time: files that are whole, and in the end its reply. */
-export type PictureNews = { made: MadePicture[] } | { reply: PictureReply }
+import type { PictureNews, PictureReply } from './pictures-child.ts'
 
 /** Listens to one picture process, which has read hostile bytes: neither its words nor its files are believed to be ours. */
 export interface Receiving {

@@ -2,7 +2,6 @@ import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
 import type { Transform } from '../../media/transform.ts'
 import type { ImageProfile } from '../image-profile.ts'
-import type { PictureNews } from './picture-receiving.ts'
 import { type MadePicture, makeSet, makeThumbnail, type Tell } from './picture-set.ts'
 import { openSource } from './picture-source.ts'
 import { makeTransform } from './picture-transform.ts'
@@ -29,7 +28,10 @@ export type PictureReply =
       height: number
       /** ThumbHash, base64; null of a transform. */
       placeholder: string | null
-      /** `#rrggbb`; null where nothing can be seen. */
+      /** What a picture process says, a line of JSON each time: files that are whole, and in the end its reply. */
+export type PictureNews = { made: MadePicture[] } | { reply: PictureReply }
+
+/** `#rrggbb`; null where nothing can be seen. */
       dominant_color: string | null
       warnings: string[]
       outputs: MadePicture[]
