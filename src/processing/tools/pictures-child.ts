@@ -28,15 +28,15 @@ export type PictureReply =
       height: number
       /** ThumbHash, base64; null of a transform. */
       placeholder: string | null
-      /** What a picture process says, a line of JSON each time: files that are whole, and in the end its reply. */
-export type PictureNews = { made: MadePicture[] } | { reply: PictureReply }
-
-/** `#rrggbb`; null where nothing can be seen. */
+      /** `#rrggbb`; null where nothing can be seen. */
       dominant_color: string | null
       warnings: string[]
       outputs: MadePicture[]
     }
   | { ok: false; code: string; message: string }
+
+/** What a picture process says, a line of JSON each time: files that are whole, and in the end its reply. */
+export type PictureNews = { made: MadePicture[] } | { reply: PictureReply }
 
 export async function makePictures(path: string, task: PictureTask, tell: Tell): Promise<PictureReply> {
   sharp.cache(false)
