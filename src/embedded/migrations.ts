@@ -89,6 +89,25 @@ export const migrations: readonly string[] = [
     value TEXT
   ) WITHOUT ROWID;
   `,
+  // 4: webhooks on their way; due_at only counts while they wait
+  `
+  CREATE TABLE deliveries (
+    delivery_id TEXT PRIMARY KEY,
+    endpoint_id TEXT NOT NULL,
+    media_id TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    due_at INTEGER NOT NULL,
+    token INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    expires_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  );
+  CREATE INDEX deliveries_due ON deliveries (endpoint_id, due_at) WHERE state = 'waiting';
+  CREATE INDEX deliveries_waiting ON deliveries (endpoint_id, media_id, seq) WHERE state = 'waiting';
+  CREATE INDEX deliveries_newest ON deliveries (created_at DESC, delivery_id DESC);
+  CREATE INDEX deliveries_expiring ON deliveries (expires_at);
+  `,
 ]
 
 /**

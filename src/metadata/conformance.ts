@@ -1,5 +1,6 @@
 import { after, before, describe, it } from 'node:test'
 import { describeCursors } from './conformance-cursors.ts'
+import { describeDeliveries } from './conformance-deliveries.ts'
 import { describeEvents, describeJobs } from './conformance-jobs.ts'
 import { describeLists, describeValues } from './conformance-lists.ts'
 import { describeModel } from './conformance-model.ts'
@@ -24,6 +25,7 @@ export function describeMetadata(name: string, open: OpenForTest): void {
     describe('jobs', () => describeJobs(given))
     describe('events', () => describeEvents(given))
     describe('cursors', () => describeCursors(given))
+    describe('deliveries', () => describeDeliveries(given))
     describe('lists', () => describeLists(given))
     describe('hostile and large values', () => describeValues(given))
     describeModel(given)

@@ -13,6 +13,7 @@ import type { Item, Key } from './dynamodb-table.ts'
  * | event   | `M#{media_id}` | `E#{seq}`     |                                                         |
  * | log     | `L#{chunk}`    | `B#{batch}`   |                                                         |
  * | cursor  | `C#{name}`     | `C`           |                                                         |
+ * | delivery | `D#{endpoint_id}#{media_id}` | `D#{seq}` | `by-state` while it waits, `by-user` under a partition of their own |
  * | pulse   | `P`            | `P`           |                                                         |
  */
 

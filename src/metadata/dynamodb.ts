@@ -2,6 +2,7 @@ import type { MediaEvent } from '../media/record.ts'
 import { requireStorable } from './changes.ts'
 import { requireCursorValue } from './cursors.ts'
 import { commitTo, readKnown } from './dynamodb-commit.ts'
+import { openDynamodbDeliveries } from './dynamodb-deliveries.ts'
 import { openTurns } from './dynamodb-gate.ts'
 import { cursorKey, dueOf, eventOf, eventSort, isKeyable, jobKey, jobOf, recordKey, setting } from './dynamodb-items.ts'
 import { openEventLog } from './dynamodb-log.ts'
@@ -57,6 +58,7 @@ export function openDynamodbMetadata(settings: MetadataSettings, given: TableGiv
 
     takeCursor: async (name, lease) => await takeCursor(table, name, { ...lease, holder: chance.uuid() }),
     moveCursor: async (name, held) => await moveCursor(table, name, held),
+    deliveries: openDynamodbDeliveries(table, clock.now),
 
     ping: async () => {
       await table.update({ Key: { PK: 'P', SK: 'P' }, ...setting({ at: clock.now() }) })

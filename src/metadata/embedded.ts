@@ -2,6 +2,7 @@ import type { Row, Store, Value } from '../embedded/store.ts'
 import { MediaError } from '../media/errors.ts'
 import { type JobState, jobStates } from '../media/jobs.ts'
 import { readCursor, writeCursor } from './cursors.ts'
+import { openEmbeddedDeliveries } from './embedded-deliveries.ts'
 import {
   commitSteps,
   eventColumns,
@@ -19,8 +20,8 @@ import type { ListQuery, Metadata, Page } from './port.ts'
 /**
  * Metadata in the embedded store: the default, with nothing to set up.
  *
- * For operators: tables `media`, `jobs`, `events`, `cursors` of the data folder's database; every write is synced, and writes that
- * arrive together share one commit. One process only; for several, choose a distributed driver. A list that filters
+ * For operators: tables `media`, `jobs`, `events`, `cursors`, `deliveries` of the data folder's database; every write is
+ * synced, and writes that arrive together share one commit. One process only; for several, choose a distributed driver. A list that filters
  * reads at most 1 000 of the user's media a page. Here no answer is ever lost between the database and the caller; a
  * driver over a network must recognise its own commit when it asks again.
  */
@@ -111,6 +112,8 @@ export function openEmbeddedMetadata(store: Store): Metadata {
       const [moved = []] = await store.transaction([moveStep(name, held)])
       return moved.length > 0
     },
+
+    deliveries: openEmbeddedDeliveries(store),
 
     ping: async () => await store.ping(),
     // The store is closed by whoever opened it: the queue stands on it too.

@@ -1,3 +1,4 @@
+import type { Delivery, DeliveryState } from '../media/deliveries.ts'
 import { type Job, type JobPatch, type JobState, jobIdOf, viewOf } from '../media/jobs.ts'
 import type { EventDraft, MediaEvent, MediaPatch, MediaRecord, MediaType, MediaView, Status } from '../media/record.ts'
 
@@ -49,6 +50,8 @@ export interface Metadata {
   /** Moves it and sets the end of the lease; one in the past gives it back. Resolves false when it is held under another token: the holder must stop. */
   moveCursor(name: string, held: HeldCursor & { lease_until: number }): Promise<boolean>
 
+  /** What goes to webhook endpoints, and what became of it. */
+  deliveries: Deliveries
   /** Resolves when a write would be accepted; for readiness. */
   ping(): Promise<void>
   close(): Promise<void>
@@ -120,4 +123,33 @@ export interface HeldCursor {
 export async function readView(metadata: Metadata, record: MediaRecord): Promise<MediaView> {
   const job = record.status === 'processing' ? await metadata.getJob(jobIdOf(record.media_id, 'process')) : null
   return viewOf(record, job)
+}
+
+/**
+ * Webhooks on their way, a row each, kept until `expires_at`.
+ *
+ * The driver promises: what a method has resolved is durable, and seen by every later `get` and `first`; `due` and `list`
+ * may lag. The caller promises: only who holds a delivery's token changes it.
+ */
+export interface Deliveries {
+  /** Resolves false when it is there already, whatever has become of it. */
+  add(delivery: Delivery): Promise<boolean>
+  get(delivery_id: string): Promise<Delivery | null>
+  /** Those of an endpoint that wait and whose time has come, the longest due first. */
+  due(endpoint_id: string, now: number, limit: number): Promise<Delivery[]>
+  /** The first of a media's events that waits for an endpoint. */
+  first(endpoint_id: string, media_id: string): Promise<Delivery | null>
+  /** Puts it in the place of that under `token`. Resolves false when the token is another by now, or it is gone. */
+  replace(delivery: Delivery, token: number): Promise<boolean>
+  /** Newest first. A page may be short and still have a cursor. */
+  list(query: DeliveryQuery): Promise<{ items: Delivery[]; next_cursor: string | null }>
+  /** Removes what has expired, at most so many; resolves with their number, 0 where the engine itself removes them. */
+  expire(now: number, limit: number): Promise<number>
+}
+
+export interface DeliveryQuery {
+  limit: number
+  cursor?: string | undefined
+  state?: DeliveryState | undefined
+  endpoint_id?: string | undefined
 }
