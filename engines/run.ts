@@ -13,7 +13,7 @@ import { startKafka } from './kafka.ts'
 import { startSqs } from './sqs.ts'
 
 const root = join(import.meta.dirname, '..')
-const limitMs = 300_000
+const limitMs = 600_000
 /** Most of them wait most of the time. */
 const atOnce = 2
 
