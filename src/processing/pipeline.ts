@@ -10,6 +10,7 @@ import type { ObjectStore } from '../objects/port.ts'
 import { openGates } from './gates/gates.ts'
 import type { Step } from './gates/steps.ts'
 import type { Processed, Processor, ProcessTask } from './process.ts'
+import type { VideoProfile } from './profile.ts'
 import { bringRaw, type Raw } from './raw.ts'
 import { makeAudio } from './recipes/audio.ts'
 import { makeImage } from './recipes/image.ts'
@@ -30,6 +31,8 @@ export interface ProcessorDeps {
   /** False where the sandbox is too weak for video and sound: then they fail as `sandbox_missing`. */
   takesVideo: boolean
   settings: ProcessingSettings
+  /** What videos become; `videoProfile` when not given. */
+  profile?: VideoProfile
   /** What `STEPS_FILE` names, as `readSteps` gives it. */
   steps?: readonly Step[]
   /** A folder of this process's own, `DATA_DIR/work`: what a crash left in it is removed. */
@@ -130,7 +133,7 @@ async function follow(deps: ProcessorDeps, record: MediaRecord, bench: Workbench
   const { raw, runner, newFolder, signal } = bench
   const folder = await newFolder('probe')
   const facts = await probe({ runner, ffprobe: tools.ffprobe, folder, path: raw.path, size: raw.size, signal })
-  if (facts.video) return await makeVideo({ ...bench, tools, facts }, facts.video)
+  if (facts.video) return await makeVideo({ ...bench, tools, facts }, facts.video, deps.profile)
   if (facts.audio) return corrected(record, await makeAudio({ ...bench, tools, facts }, facts.audio))
   throw new MediaError('no_streams', `a ${facts.container} file without video and sound`)
 }

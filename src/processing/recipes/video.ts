@@ -1,5 +1,5 @@
 import { codeOf, MediaError } from '../../media/errors.ts'
-import { videoProfile } from '../profile.ts'
+import { type VideoProfile, videoProfile } from '../profile.ts'
 import { decodersOf } from '../tools/codecs.ts'
 import type { VideoFacts } from '../tools/probe.ts'
 import type { Made, VideoWorkbench } from './recipe.ts'
@@ -26,10 +26,14 @@ import { runVideo } from './video-run.ts'
  * What cannot be copied faithfully is encoded; what cannot be encoded with its sound is encoded without it. Once there
  * is an MP4 it is published, and nothing that comes after it makes the media fail for the file's fault: it is left out.
  */
-export async function makeVideo(workbench: VideoWorkbench, video: VideoFacts): Promise<Made> {
+export async function makeVideo(
+  workbench: VideoWorkbench,
+  video: VideoFacts,
+  profile: VideoProfile = videoProfile,
+): Promise<Made> {
   const { facts, raw, tools } = workbench
   refuseTooMuch(workbench, video)
-  const planned = planVideo(facts, video, { size: raw.size, canToneMap: tools.canToneMap, profile: videoProfile })
+  const planned = planVideo(facts, video, { size: raw.size, canToneMap: tools.canToneMap, profile })
   const sounds = planned.sounds.filter(({ codec }) => decodersOf('audio', codec).length > 0)
   const plan = { ...planned, sounds }
   const notes = [
