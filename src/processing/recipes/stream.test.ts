@@ -209,6 +209,32 @@ describe('what stands beside the MP4', () => {
     await assert.rejects(stat(join(folder, '720p-00001.m4s')))
   })
 
+  const long: [string, string, number, string][] = [
+    ['a copy of two minutes', 'libx264', 125, '4'],
+    ['an encoding of twenty', 'mjpeg', 1_205, '1/5'],
+  ]
+  for (const [what, codec, lasts, rate] of long) {
+    test(`${what} can be played before its other sizes are made, which begin their segments with it`, async () => {
+      const path = file(`long-${lasts}.mov`)
+      const encoding = [...h264, '-g', '17', '-c:v', codec, '-c:a', 'aac']
+      await ffmpeg(...picture('960x540', lasts, rate), ...tone(lasts > 1_000 ? 5 : lasts), ...encoding, path)
+      const record = await bed.store(path, { media_type: 'video' })
+      const told: number[] = []
+      let at = -1
+      const made = await bed.processor.process({
+        ...{ record, token: 1, signal: new AbortController().signal },
+        onProgress: (percent) => told.push(percent),
+        onPlayable: async () => void (at = told.at(-1) ?? 0),
+      })
+      assert.deepEqual(made.warnings, [])
+      assert.ok(at >= 5 && at < 60, `played from ${at} % on`)
+      const { variants } = await check(made)
+      assert.ok(variants.length >= 2)
+      const durations = variants.map(({ segments }) => segments.map(({ duration }) => duration.toFixed(2)).join())
+      assert.equal(new Set(durations).size, 1)
+    })
+  }
+
   test('uneven times leave no hole between segments', async () => {
     const path = file('uneven.mkv')
     const kept = "select='lt(n,50)+gt(n,170)*not(mod(n,11))+between(n,200,220)'"
