@@ -12,6 +12,7 @@ import sharp from 'sharp'
 import { openTarget, type Target } from '../target.ts'
 import { type Expectation, readExpectation } from './expectations.ts'
 import { checkLikeness, checkOutput, framesOf, type Rendition } from './outputs.ts'
+import { checkWaveform, loudnessOf } from './sounds.ts'
 import { checkStoryboard, checkStream, isBlack } from './streams.ts'
 
 /**
@@ -70,6 +71,7 @@ describe('the corpus', { concurrency: 3 }, () => {
       await checkRecord(record, expectation)
       await checkRenditions(record, expectation)
       if (record.media_type === 'video') await checkFilm(record, path)
+      if (record.media_type === 'audio') await checkLoudness(record, path)
     })
   }
 
@@ -112,7 +114,13 @@ describe('the corpus', { concurrency: 3 }, () => {
     assert.match(record.checksum ?? '', /^sha256:[0-9a-f]{64}$/)
     const names = record.renditions.map(({ name }) => name).toSorted()
     if (record.media_type === 'video') checkNames(names)
-    if (record.media_type === 'audio') assert.deepEqual(names, ['audio', 'thumbnail'])
+    if (record.media_type === 'audio') {
+      const always = ['audio', 'opus', 'thumbnail', 'waveform', 'waveform-png']
+      assert.deepEqual(
+        names.filter((name) => name !== 'cover'),
+        always,
+      )
+    }
     if (record.media_type === 'image') return checkPictures(record, names)
     // No claim of a header: what its main output really lasts.
     const main = record.renditions.find(({ name }) => name === '720p' || name === 'audio')
@@ -148,6 +156,7 @@ describe('the corpus', { concurrency: 3 }, () => {
       const path = join(folder, `${record.media_id}-${rendition.name}`)
       await download(`${target.url}/api/media/download/${record.media_id}?rendition=${rendition.name}`, path, rendition)
       await checkOutput(path, rendition)
+      if (rendition.name === 'waveform') await checkWaveform(path)
       if (rendition.name === 'thumbnail' && record.media_type === 'image') checkSquare(record, rendition)
       else if (rendition.name !== 'storyboard') checkShape(record, rendition)
       // The first of them is what the others must look like.
@@ -185,6 +194,22 @@ describe('the corpus', { concurrency: 3 }, () => {
     const film = { duration: duration ?? 0, frames, width: width ?? 0, height: height ?? 0 }
     await checkStream(await signed('hls'), film, folder)
     await checkStoryboard(await signed('storyboard.vtt'), film)
+  }
+
+  /** What is long enough to be judged is as loud as all others, and nothing goes over. */
+  async function checkLoudness({ media_id, duration, renditions }: MediaRecord, source: string): Promise<void> {
+    const sent = await loudnessOf(source)
+    for (const name of ['audio', 'opus']) {
+      const rendition = renditions.find((one) => one.name === name) ?? assert.fail(`no ${name}`)
+      const path = join(folder, `${media_id}-${name}`)
+      await download(`${target.url}/api/media/download/${media_id}?rendition=${name}`, path, rendition)
+      const { loudness, peak } = await loudnessOf(path)
+      await rm(path)
+      assert.ok(peak <= -1, `${name}: ${peak} dBTP`)
+      // What is almost silent stays so.
+      if ((duration ?? 0) < 3 || sent.loudness < -45) continue
+      assert.ok(Math.abs(loudness + 16) <= 1, `${name}: ${loudness} LUFS`)
+    }
   }
 
   async function download(url: string, path: string, rendition: Rendition): Promise<void> {

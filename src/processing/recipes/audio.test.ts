@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
-import { appendFile, writeFile } from 'node:fs/promises'
+import { spawn } from 'node:child_process'
+import { appendFile, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import sharp from 'sharp'
 import { MediaError } from '../../media/errors.ts'
 import { ffmpeg, inspect, openTestbed, run, type Testbed } from '../testbed.test.ts'
+import { cleanTag, tagsFrom } from './audio-tags.ts'
 import { collectPeaks, drawWaveform } from './waveform.ts'
 
 describe('sound', () => {
@@ -18,22 +20,129 @@ describe('sound', () => {
   const make = (path: string) => bed.process(path, { media_type: 'audio' })
   const tone = (seconds: number) => ['-f', 'lavfi', '-i', `sine=440:d=${seconds}`]
 
-  test('becomes AAC in an MP4 with its index first, and a picture of its waveform', async () => {
+  /** Integrated loudness and true peak, as ffmpeg measures them. */
+  async function measure(path: string): Promise<{ loudness: number; peak: number }> {
+    const meter = ['-map', '0:a:0', '-af', 'ebur128=peak=true', '-f', 'null', '-']
+    const said = await complaints('ffmpeg', ['-nostdin', '-hide_banner', '-nostats', '-i', path, ...meter])
+    const [, loudness, peak] = /Summary:[^]*?I:\s+(\S+) LUFS[^]*?Peak:\s+(\S+) dBFS/.exec(said) ?? []
+    return { loudness: Number(loudness), peak: peak === '-inf' ? Number.NEGATIVE_INFINITY : Number(peak) }
+  }
+
+  test('becomes AAC and Opus at 48 kHz, with its waveform as numbers and as pictures', async () => {
     const path = file('tone.wav')
-    await ffmpeg(...tone(3), '-ac', '2', '-metadata', 'title=Secret', path)
+    await ffmpeg(...tone(3), '-ac', '2', path)
     const made = await make(path)
     assert.deepEqual([made.media_type, made.width, made.height, made.duration], ['audio', null, null, 3])
     assert.deepEqual(made.warnings, [])
     assert.match(made.processed_s3_url ?? '', /\/v1\/audio\.m4a$/)
-    const { streams, format } = await inspect(await bed.pathOf(made, 'audio'))
     assert.deepEqual(
-      streams.map(({ codec_name, channels }) => [codec_name, channels]),
-      [['aac', 2]],
+      made.renditions.map(({ name, content_type }) => [name, content_type]),
+      [
+        ['audio', 'audio/mp4'],
+        ['opus', 'audio/ogg'],
+        ['thumbnail', 'image/jpeg'],
+        ['waveform', 'application/json'],
+        ['waveform-png', 'image/png'],
+      ],
     )
-    assert.ok(Math.abs(Number(format.duration) - 3) < 0.1)
+    for (const [name, codec] of [
+      ['audio', 'aac'],
+      ['opus', 'opus'],
+    ] as const) {
+      const { streams, format } = await inspect(await bed.pathOf(made, name))
+      assert.deepEqual(
+        streams.map(({ codec_name, channels, sample_rate }) => [codec_name, channels, sample_rate]),
+        [[codec, 2, '48000']],
+      )
+      assert.ok(Math.abs(Number(format.duration) - 3) < 0.1)
+    }
     const thumbnail = await sharp(await bed.pathOf(made, 'thumbnail')).metadata()
     assert.deepEqual([thumbnail.width, thumbnail.height], [400, 125])
-    assert.doesNotMatch(await run('exiftool', [await bed.pathOf(made, 'audio')]), /Secret|Lavf|Lavc/)
+    const { data, ...head } = JSON.parse(await readFile(await bed.pathOf(made, 'waveform'), 'utf8'))
+    const scale = { version: 2, channels: 1, sample_rate: 48_000, samples_per_pixel: 96, bits: 8 }
+    assert.deepEqual(head, { ...scale, length: 1500 })
+    assert.equal(data.length, 3000)
+    assert.ok(Math.max(...data) > 20 && Math.min(...data) < -20 && data.every((one: number) => Math.abs(one) <= 128))
+    const { channels } = await sharp(await bed.pathOf(made, 'waveform-png')).stats()
+    assert.deepEqual([channels[3]?.min, channels[3]?.max], [0, 255])
+  })
+
+  describe('is as loud as all others', () => {
+    const noise = (seconds: number) => ['-f', 'lavfi', '-i', `anoisesrc=d=${seconds}:c=pink:r=44100:a=0.5`]
+    const clap = 'volume=enable=lt(mod(t\\,2)\\,0.01):volume=26dB'
+    const cases: Record<string, string[]> = {
+      quiet: [...noise(4), '-af', 'volume=-20dB', '-ac', '2'],
+      loud: [...noise(4), '-af', 'volume=6dB', '-ac', '2'],
+      'beyond full scale': [...noise(4), '-af', 'volume=20dB', '-c:a', 'pcm_f32le'],
+      'quiet with claps': [...noise(6), '-af', `volume=-24dB,${clap}`, '-ac', '2'],
+    }
+    for (const [name, args] of Object.entries(cases)) {
+      test(name, async () => {
+        const path = file(`${name}.wav`)
+        await ffmpeg(...args, path)
+        const made = await make(path)
+        for (const rendition of ['audio', 'opus']) {
+          const { loudness, peak } = await measure(await bed.pathOf(made, rendition))
+          assert.ok(Math.abs(loudness + 16) <= 1, `${rendition}: ${loudness} LUFS`)
+          assert.ok(peak <= -1, `${rendition}: ${peak} dBTP`)
+        }
+      })
+    }
+
+    test('but silence stays silent, hiss stays soft, and a moment is not made too loud', async () => {
+      const silent = file('silent.flac')
+      const hiss = file('hiss.wav')
+      const moment = file('moment.wav')
+      await ffmpeg('-f', 'lavfi', '-i', 'anullsrc=d=3.5', silent)
+      await ffmpeg('-f', 'lavfi', '-i', 'anoisesrc=d=4:c=pink:a=0.002', hiss)
+      await ffmpeg(...noise(0.5), '-af', `volume=-24dB,${clap}`, moment)
+      const made = async (path: string) => await measure(await bed.pathOf(await make(path), 'audio'))
+      assert.equal((await made(silent)).loudness, -70)
+      const { loudness } = await made(hiss)
+      assert.ok(loudness < -20 && loudness > -40, `${loudness}`)
+      assert.ok((await made(moment)).peak <= -1)
+    })
+
+    test('even where samples are no numbers', async () => {
+      const path = file('nan.wav')
+      const samples = Float32Array.from({ length: 48_000 * 4 }, (_, at) => 0.1 * Math.sin(at / 20))
+      samples[100_000] = Number.NaN
+      samples[120_000] = Number.POSITIVE_INFINITY
+      const raw = file('nan.raw')
+      await writeFile(raw, Buffer.from(samples.buffer))
+      await ffmpeg('-f', 'f32le', '-ar', '48000', '-ac', '1', '-i', raw, '-c:a', 'copy', path)
+      const made = await make(path)
+      assert.equal(made.duration, 4)
+      const { loudness, peak } = await measure(await bed.pathOf(made, 'audio'))
+      assert.ok(loudness > -30 && peak <= -1, `${loudness} LUFS, ${peak} dBTP`)
+    })
+  })
+
+  test('keeps title, artist and album of what was written, and nothing else', async () => {
+    const kept = ['-metadata', 'title=Ünder the  Bridge', '-metadata', 'artist=-x "A"; B', '-metadata', 'album=Songs']
+    const secret = ['comment', 'lyrics', 'location', 'encoded_by', 'copyright', 'genre', 'TXXX_serial', 'composer']
+    const dropped = secret.flatMap((name) => ['-metadata', `${name}=Secret`])
+    for (const extension of ['mp3', 'flac', 'm4a', 'ogg']) {
+      const path = file(`tagged.${extension}`)
+      await ffmpeg(...tone(1), ...kept, ...dropped, ...(extension === 'ogg' ? ['-c:a', 'libvorbis'] : []), path)
+      const made = await make(path)
+      for (const rendition of ['audio', 'opus']) {
+        const output = await bed.pathOf(made, rendition)
+        const said = await run('exiftool', ['-a', '-G1', '-s', '-ee', output])
+        assert.doesNotMatch(said, /Secret|Lavf|Lavc\d/, `${rendition} of ${extension}`)
+        const tag = (name: string) => new RegExp(`\\b${name}\\s+: (.*)`, 'm').exec(said)?.[1]
+        assert.deepEqual([tag('Title'), tag('Artist'), tag('Album')], ['Ünder the Bridge', '-x "A"; B', 'Songs'])
+      }
+    }
+  })
+
+  test('of two pieces that lie behind one another is one', async () => {
+    const [one, two, both] = [file('one.ogg'), file('two.ogg'), file('both.ogg')]
+    await ffmpeg(...tone(2), '-ac', '2', '-ar', '44100', '-c:a', 'libvorbis', one)
+    await ffmpeg(...tone(1), '-ac', '1', '-ar', '22050', '-c:a', 'libvorbis', two)
+    await writeFile(both, Buffer.concat([await readFile(one), await readFile(two)]))
+    const { duration } = await make(both)
+    assert.ok(Math.abs((duration ?? 0) - 3) < 0.1, `${duration}`)
   })
 
   test('mono stays mono, 5.1 becomes stereo', async () => {
@@ -47,9 +156,10 @@ describe('sound', () => {
     assert.equal(await channels(surround), 2)
   })
 
-  test('plain AAC is copied, not encoded again', async () => {
+  test('plain AAC that is loud enough is copied, not encoded again', async () => {
     const path = file('plain.m4a')
-    await ffmpeg(...tone(2), '-ac', '2', '-c:a', 'aac', '-b:a', '96k', '-metadata', 'artist=Sender', path)
+    const loud = ['-af', 'volume=5.8dB', '-ac', '2', '-ar', '48000']
+    await ffmpeg(...tone(4), ...loud, '-c:a', 'aac', '-b:a', '96k', '-metadata', 'comment=Sender', path)
     const made = await make(path)
     const hash = async (of: string) =>
       await run('ffmpeg', ['-loglevel', 'error', '-i', of, '-map', '0:a', '-c', 'copy', '-f', 'hash', '-'])
@@ -60,7 +170,7 @@ describe('sound', () => {
   test('the cover becomes the thumbnail', async () => {
     const cover = file('cover.png')
     const path = file('covered.mp3')
-    await sharp({ create: { width: 300, height: 300, channels: 3, background: '#f00' } })
+    await sharp({ create: { width: 900, height: 900, channels: 3, background: '#f00' } })
       .png()
       .toFile(cover)
     await ffmpeg(
@@ -81,6 +191,8 @@ describe('sound', () => {
     assert.equal(made.media_type, 'audio')
     const { dominant } = await sharp(await bed.pathOf(made, 'thumbnail')).stats()
     assert.ok(dominant.r > 200 && dominant.b < 50)
+    const large = await sharp(await bed.pathOf(made, 'cover')).metadata()
+    assert.deepEqual([large.width, made.dominant_color], [900, '#ff0000'])
   })
 
   test('a broken cover costs only the cover', async () => {
@@ -119,7 +231,6 @@ describe('sound', () => {
   async function coverByHand(path: string): Promise<void> {
     const sound = file('sound.mp3')
     await ffmpeg(...tone(2), '-id3v2_version', '0', '-write_id3v1', '0', sound)
-    const { readFile } = await import('node:fs/promises')
     const picture = Buffer.concat([
       Buffer.from('\0image/png\0\x03\0', 'latin1'),
       Buffer.from('89504e470d0a1a0a', 'hex'),
@@ -161,6 +272,32 @@ function uint32(value: number): Buffer {
   return bytes
 }
 
+/** What a program writes to standard error. */
+function complaints(program: string, args: string[]): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let said = ''
+    const child = spawn(program, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+    child.stderr.on('data', (data) => (said += data))
+    child.on('error', reject)
+    child.on('close', () => resolve(said))
+  })
+}
+
+describe('tags', () => {
+  test('are one short line of text', () => {
+    assert.equal(cleanTag(' a\0b\r\nc\u202Egpj.exe\u2066 \ufffd '), 'a b c gpj.exe')
+    assert.equal(cleanTag('e\u0301'), 'é')
+    assert.equal([...cleanTag('🎵'.repeat(10_000))].length, 250)
+    assert.equal(cleanTag('\0'.repeat(9)), '')
+  })
+
+  test('are the file’s, else the stream’s', () => {
+    const streams = [{ index: 1, tags: { TITLE: 'of the stream', Artist: 'A' } }]
+    assert.deepEqual(tagsFrom({ format: { tags: { title: 'T' } }, streams }, 1), { title: 'T', artist: 'A' })
+    assert.deepEqual(tagsFrom({ streams }, 0), {})
+  })
+})
+
 describe('peaks', () => {
   const samples = (values: number[]) => Buffer.from(Int16Array.from(values).buffer)
 
@@ -169,10 +306,8 @@ describe('peaks', () => {
     const wave = samples(Array.from({ length: 160_000 }, (_, at) => (at < 80_000 ? 100 : -32_768)))
     for (let at = 0; at < wave.length; at += 777) peaks.add(wave.subarray(at, at + 777))
     assert.equal(peaks.seconds(), 20)
-    assert.deepEqual(
-      peaks.read(2).map((one) => Math.round(one * 1000)),
-      [3, 1000],
-    )
+    const { lowest, highest, length } = peaks.stretches(2_500)
+    assert.deepEqual([lowest.length * length, lowest.at(-1), highest.at(0)], [160_000, -32_768, 100])
   })
 
   test('stay few over hours', () => {
@@ -180,7 +315,9 @@ describe('peaks', () => {
     const minute = samples(Array.from({ length: 480_000 }, () => 1000))
     for (let at = 0; at < 120; at++) peaks.add(minute)
     assert.equal(peaks.seconds(), 7200)
-    assert.ok(peaks.read(80).every((one) => Math.abs(one - 1000 / 32_768) < 1e-6))
+    const { lowest, highest } = peaks.stretches(2_000)
+    assert.ok(lowest.length > 900 && lowest.length <= 2_000)
+    assert.ok(lowest.every((one) => one === 1000) && highest.every((one) => one === 1000))
   })
 
   test('of nothing draw a flat line', () => {

@@ -10,6 +10,8 @@ export interface Tools {
   version: string
   /** Whether HDR can be mapped to SDR: the filters `zscale` and `tonemap` are there. */
   canToneMap: boolean
+  /** Whether it writes Opus: libopus is there. */
+  canOpus: boolean
 }
 
 const oldest = [5, 1]
@@ -38,7 +40,8 @@ export async function findTools(settings: {
   const [encoders, filters] = await Promise.all([ask(ffmpeg, ['-encoders']), ask(ffmpeg, ['-filters'])])
   if (!/ libx264 /.test(encoders)) return { tools: null, problem: `${ffmpeg} was built without libx264.` }
   const canToneMap = / zscale /.test(filters) && / tonemap /.test(filters)
-  return { tools: { ffmpeg, ffprobe, version, canToneMap }, problem: null }
+  const canOpus = / libopus /.test(encoders)
+  return { tools: { ffmpeg, ffprobe, version, canToneMap, canOpus }, problem: null }
 }
 
 function missing(name: string, variable: string, looked: string): { tools: null; problem: string } {

@@ -21,6 +21,7 @@ const encoders: Wanted[] = [
   encoder('libx264', true, 'all video'),
   encoder('aac', true, 'all sound'),
   encoder('mjpeg', true, 'thumbnails and storyboards of video'),
+  encoder('libopus', false, 'sound as Opus'),
   encoder('libwebp_anim', false, 'moving previews'),
   encoder('webvtt', false, 'subtitles'),
 ]
@@ -31,6 +32,8 @@ const filters: Wanted[] = [
   filter('tonemap', false, 'HDR video'),
   filter('tile', false, 'storyboards'),
   filter('aresample', true, 'all sound'),
+  filter('ebur128', true, 'all sound'),
+  filter('alimiter', true, 'sound with high peaks'),
 ]
 const decoders: Wanted[] = [
   ...['h264', 'hevc', 'vp8', 'vp9', 'av1', 'mpeg4', 'prores'].map((codec) => decoder('video', codec)),

@@ -71,15 +71,29 @@ function masterWidth({ width, height }: Size, { master }: ImageProfile): number 
   return width * height < hugePicture ? master.width : Math.min(master.width, 2560)
 }
 
-/** Only a thumbnail that shows all of it: of a cover. */
+/** Only a thumbnail that shows all of it. */
 export async function makeThumbnail(source: Source, profile: ImageProfile, tell: Tell): Promise<PictureSet> {
-  const { width, quality } = profile.thumbnail
-  const level = await decode(source, width)
-  const file = 'thumbnail.jpg'
+  const level = await decode(source, profile.thumbnail.width)
+  const outputs = [await writeWhole('thumbnail', level, profile.thumbnail)]
+  tell(outputs)
+  return { ...(await glance(level)), outputs }
+}
+
+/** All of it as large as pictures get, and its thumbnail, which is the same when it is no larger. */
+export async function makeCover(source: Source, profile: ImageProfile, tell: Tell): Promise<PictureSet> {
+  const whole = await decode(source, largestOf(profile))
+  const level = await shrink(whole, profile.thumbnail.width)
+  const thumbnail = await writeWhole('thumbnail', level, profile.thumbnail)
+  const cover = level === whole ? { ...thumbnail, name: 'cover' } : await writeWhole('cover', whole, profile.jpeg)
+  const outputs = [thumbnail, cover]
+  tell(outputs)
+  return { ...(await glance(level)), outputs }
+}
+
+async function writeWhole(name: string, level: Level, { quality }: { quality: number }): Promise<MadePicture> {
+  const file = `${name}.jpg`
   await reopen(level).flatten({ background: paper }).jpeg({ quality }).toFile(file)
-  const output = { name: 'thumbnail', file, content_type: 'image/jpeg', ...level.size }
-  tell([output])
-  return { ...(await glance(level)), outputs: [output] }
+  return { name, file, content_type: 'image/jpeg', ...level.size }
 }
 
 /** A size, and the widths it stands for: of those that would not differ, the largest comes first and names the file. */

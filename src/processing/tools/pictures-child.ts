@@ -2,7 +2,7 @@ import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
 import type { Transform } from '../../media/transform.ts'
 import type { ImageProfile } from '../image-profile.ts'
-import { type MadePicture, makeSet, makeThumbnail, type Tell } from './picture-set.ts'
+import { type MadePicture, makeCover, makeSet, makeThumbnail, type Tell } from './picture-set.ts'
 import { openSource } from './picture-source.ts'
 import { makeTransform } from './picture-transform.ts'
 
@@ -12,8 +12,8 @@ import { makeTransform } from './picture-transform.ts'
  */
 
 export interface PictureTask {
-  /** `picture` makes all renditions of a picture, `thumbnail` only that, `transform` the one that is described. */
-  wanted: 'picture' | 'thumbnail' | 'transform'
+  /** `picture` makes all renditions of a picture, `cover` those of a sound's, `thumbnail` only that, `transform` the one that is described. */
+  wanted: 'picture' | 'cover' | 'thumbnail' | 'transform'
   transform?: Transform
   profile: ImageProfile
   maxPixels: number
@@ -48,7 +48,7 @@ export async function makePictures(path: string, task: PictureTask, tell: Tell):
     tell(outputs)
     return { ok: true, width, height, warnings, placeholder: null, dominant_color: null, outputs }
   }
-  const make = wanted === 'picture' ? makeSet : makeThumbnail
+  const make = wanted === 'picture' ? makeSet : wanted === 'cover' ? makeCover : makeThumbnail
   return { ok: true, width, height, warnings, ...(await make(source, profile, tell)) }
 }
 
