@@ -131,7 +131,7 @@ describe('processes on shared engines', () => {
       await untilStatus(media_id, 'processed')
       const file = await fetch(`${second.url}/api/media/download/${media_id}`)
       assert.deepEqual([file.status, file.headers.get('content-type')], [200, 'image/jpeg'])
-      const drivers = { metadata: 'dynamodb', queue: 'sqs', objects: 's3' }
+      const drivers = { metadata: 'dynamodb', queue: 'sqs', objects: 's3', cdn: 'edge' }
       for (const { url } of [first, worker]) {
         assert.deepEqual(((await (await fetch(`${url}/readyz`)).json()) as { drivers: object }).drivers, drivers)
       }
