@@ -110,6 +110,10 @@ describe('processes on shared engines', () => {
     return ((await answer.json()) as { media_id: string }).media_id
   }
 
+  async function driversOf({ url }: Target): Promise<object> {
+    return ((await (await fetch(`${url}/readyz`)).json()) as { drivers: object }).drivers
+  }
+
   async function recordOf(media_id: string): Promise<{ status: string; attempts: number; progress: number }> {
     return (await (await fetch(`${second.url}/api/media/${media_id}`)).json()) as never
   }
@@ -132,9 +136,8 @@ describe('processes on shared engines', () => {
       const file = await fetch(`${second.url}/api/media/download/${media_id}`)
       assert.deepEqual([file.status, file.headers.get('content-type')], [200, 'image/jpeg'])
       const drivers = { metadata: 'dynamodb', queue: 'sqs', objects: 's3', cdn: 'edge' }
-      for (const { url } of [first, worker]) {
-        assert.deepEqual(((await (await fetch(`${url}/readyz`)).json()) as { drivers: object }).drivers, drivers)
-      }
+      assert.deepEqual(await driversOf(first), drivers)
+      assert.deepEqual(await driversOf(worker), { ...drivers, sandbox: 'bwrap' })
       const figures = await (await fetch(`${worker.url}/metrics`)).text()
       assert.match(figures, /^media_jobs_total\{kind="process",outcome="done"\} 1$/m)
       assert.match(figures, /^media_queue_depth\{lane="tasks"\} \d+$/m)
