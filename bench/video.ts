@@ -11,6 +11,7 @@ import { parseSettings } from '../src/media/setting.ts'
 import { openFilesystemObjects } from '../src/objects/filesystem.ts'
 import { openProcessor } from '../src/processing/pipeline.ts'
 import { type VideoProfile, videoProfile } from '../src/processing/profile.ts'
+import { onlyProfile } from '../src/processing/profiles.ts'
 import { processingSettings } from '../src/processing/settings.ts'
 import { findTools } from '../src/processing/tools/find.ts'
 import { openRunner } from '../src/processing/tools/run.ts'
@@ -124,7 +125,17 @@ async function openOurs(
   const [clock, chance, log] = [systemClock, systemChance, silentLog]
   const objects = await openFilesystemObjects({ root: join(folder, 'objects'), clock })
   const runner = openRunner({ sandbox: await probeSandbox(settings.sandbox), clock })
-  const shared = { objects, runner, tools, settings, profile, clock, chance, log, takesVideo: true }
+  const shared = {
+    objects,
+    runner,
+    tools,
+    settings,
+    profiles: onlyProfile({ video: profile }),
+    clock,
+    chance,
+    log,
+    takesVideo: true,
+  }
   const processor = await openProcessor({ ...shared, workRoot: join(folder, 'work'), processedBucket: 'processed' })
   const staged = await objects.stage(createReadStream(clip))
   await staged.commit({ bucket: 'temp', key: 'clip' }, { content_type: 'video/mp4' })

@@ -25,7 +25,10 @@ export const CompanionFormAnswer = Type.Object(
   {
     method: Type.Literal('POST'),
     url: Type.String({ format: 'uri', description: 'Takes one form, whose last field is `file`.' }),
-    fields: Type.Object({ key: MediaId, title: Type.String() }, { additionalProperties: false }),
+    fields: Type.Object(
+      { key: MediaId, title: Type.String(), profile: Type.Optional(Type.String()) },
+      { additionalProperties: false },
+    ),
     expires: Seconds,
   },
   { title: 'CompanionFormAnswer', additionalProperties: false },

@@ -84,6 +84,7 @@ export const Media = Type.Object(
         description: 'The colour that most of a picture or of a film’s poster has, `#rrggbb`.',
       }),
     ),
+    profile: nullable(Type.String({ description: 'The profile it was uploaded with; null is the default.' })),
     warnings: Type.Array(Type.String()),
     renditions: Type.Array(Rendition),
     checksum: nullable(Type.String({ description: '`sha256:…` of the raw upload.' })),

@@ -2,9 +2,15 @@ import { type Static, Type } from 'typebox'
 import { Title } from './media.ts'
 import { nullable } from './nullable.ts'
 
+const Profile = Type.String({
+  maxLength: 200,
+  description: 'How it is to be made: one of the profiles that the operator offers, `default` when not given.',
+})
+
 /** The form, as `multipart/form-data`; its fields may come in any order. */
 export const UploadForm = Type.Object({
   title: Title,
+  profile: Type.Optional(Profile),
   file: Type.String({ format: 'binary', description: 'The media; its type is read from the bytes.' }),
 })
 export type UploadForm = Static<typeof UploadForm>
@@ -35,6 +41,7 @@ export const InitUpload = Type.Object(
     filename: Filename,
     content_type: ContentType,
     file_size: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'Bytes.' }),
+    profile: Type.Optional(Profile),
     checksum: Type.Optional(
       Type.String({
         pattern: '^sha256:[0-9a-f]{64}$',
@@ -118,6 +125,7 @@ export const UploadRaw = Type.Object(
   {
     title: Type.Optional(Title),
     filename: Type.Optional(Filename),
+    profile: Type.Optional(Profile),
   },
   { title: 'UploadRaw', description: 'Without a title, the filename without its ending is taken.' },
 )

@@ -4,6 +4,8 @@ import { helpPage } from '../cli/help.ts'
 import { rooms } from '../src/config.ts'
 import { answers, requestCodes } from '../src/http/errors.ts'
 import type { Setting } from '../src/media/setting.ts'
+import { builtInProfiles } from '../src/processing/profiles.ts'
+import { fileSchema, listFields } from '../src/processing/profiles-schema.ts'
 import { outcomes } from '../src/worker/outcomes.ts'
 
 /** Rebuilds what is generated: the README's table of settings, docs/errors.md, docs/cli.md. With `--check` only compares. */
@@ -52,6 +54,70 @@ function errorsPage(): string {
   ].join('\n')
 }
 
+export const profilesExample = `{
+  "$schema": "./profiles.schema.json",
+  "default": {
+    "image": { "widths": [480, 960, 1920] }
+  },
+  "podcast": {
+    "audio": { "aac": { "bitrate": 96000 }, "opus": { "bitrate": 64000 } }
+  },
+  "draft": {
+    "video": {
+      "rungs": [{ "name": "720p", "width": 1280, "height": 720, "crf": 28, "max_bitrate": 1500000 }],
+      "hls": false,
+      "storyboard": false
+    },
+    "image": { "avif": null }
+  }
+}`
+
+/** What media are made by when nobody says otherwise, at a path; a list of objects is not told. */
+function ownValue(path: string): string {
+  const value = path
+    .split('.')
+    .reduce((at: unknown, key) => (at as Record<string, unknown> | null)?.[key], builtInProfiles.find(null))
+  if (value === undefined) return ''
+  if (Array.isArray(value) && typeof value[0] === 'object') return `\`${value.map(({ name }) => name).join(' ')}\``
+  return `\`${JSON.stringify(value)}\``
+}
+
+/** As the formatter would have it: lists of words in a line. */
+function schemaText(): string {
+  const words = /\[\s+("[^"]*"(?:,\s+"[^"]*")*)\s+\]/g
+  const inLine = (_: string, list: string) => `[${list.replace(/,\s+/g, ', ')}]`
+  return `${JSON.stringify(fileSchema, null, 2).replace(words, inLine)}\n`
+}
+
+function profilesPage(): string {
+  const rows = listFields().map(
+    ({ path, takes, description }) => `| \`${path}\` | ${takes} | ${ownValue(path)} | ${description} |`,
+  )
+  return [
+    '# Profiles',
+    '',
+    '`PROFILES_FILE` names a JSON file of profiles: what media become, by names that uploads may say.',
+    '',
+    '```json',
+    profilesExample,
+    '```',
+    '',
+    'What a profile does not say it has of `default`; what `default` does not say is as in the table. Lists are replaced as a whole. A name is',
+    '1–40 of `a-z`, `0-9`, `-` and `_`, a letter first. The file is read at the start: one that is wrong ends it, and says where. `profiles.schema.json`',
+    'beside this page is its JSON Schema, for editors. Processes that take uploads and processes that make media read the same file.',
+    '',
+    'An upload names one as `profile`: a field of the form, a key of the JSON of `init`, a query parameter of the raw door and of resumable uploads, a key of',
+    'tus’ `Upload-Metadata` and of Uppy’s `meta`. Without it there is the default. One that is not offered is refused with 422 `unknown_profile`, before the',
+    'bytes are taken where the name comes first. The record tells it as `profile`, and a retry uses it again. If the file has no such profile any more by',
+    'then, the default is taken, with the warning `profile_missing`.',
+    '',
+    '| field | takes | ours | what it is |',
+    '|---|---|---|---|',
+    ...rows,
+    '',
+  ].join('\n')
+}
+
 function between(text: string, name: string, content: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const start = text.indexOf(open)
@@ -67,6 +133,8 @@ export function buildDocs({ check }: { check: boolean }): string[] {
     [readme, between(readFileSync(readme, 'utf8'), 'settings', settingsTable())],
     [join(root, 'docs', 'errors.md'), errorsPage()],
     [join(root, 'docs', 'cli.md'), helpPage()],
+    [join(root, 'docs', 'profiles.md'), profilesPage()],
+    [join(root, 'docs', 'profiles.schema.json'), schemaText()],
   ]
   const stale = pages.filter(([path, text]) => readOrNothing(path) !== text)
   if (!check) for (const [path, text] of stale) writeFileSync(path, text)

@@ -99,6 +99,7 @@ export const answers: Record<ErrorCode, Answer> = {
     detail: 'This is no image, video or sound that the service takes.',
   },
   title_missing: { status: 422, title: 'Title missing', detail: 'Send a "title".' },
+  unknown_profile: { status: 422, title: 'Unknown profile', detail: 'There is no profile of that name.' },
   file_missing: { status: 422, title: 'File missing', detail: 'Send a field "file" with the file.' },
   file_empty: { status: 422, title: 'File empty', detail: 'The file has no bytes.' },
   invalid_parts: {

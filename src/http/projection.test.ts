@@ -39,6 +39,7 @@ const sameTypes: { [K in keyof Wire]: Equal<Wire[K], MediaShape[K]> } = {
   duration: true,
   placeholder: true,
   dominant_color: true,
+  profile: true,
   warnings: true,
   renditions: true,
   checksum: true,

@@ -31,6 +31,7 @@ export function wireOf({ record, progress }: MediaView, publicUrl: string): Medi
     duration: record.duration,
     placeholder: record.placeholder,
     dominant_color: record.dominant_color,
+    profile: record.profile,
     warnings: record.warnings,
     renditions: record.renditions,
     checksum: record.checksum,

@@ -28,6 +28,7 @@ export const errorCodes = [
   'too_large',
   'unsupported_media',
   'title_missing',
+  'unknown_profile',
   'file_missing',
   'file_empty',
   'invalid_parts',

@@ -103,6 +103,8 @@ export interface MediaRecord {
   placeholder: string | null
   /** The colour that most of it has, `#rrggbb`; null where none is known. */
   dominant_color: string | null
+  /** Of those that the operator offers, what it is made by; null is the default. */
+  profile: string | null
   warnings: string[]
   renditions: Rendition[]
   /** `sha256:…` of the raw bytes, computed by the worker. */
@@ -181,6 +183,7 @@ export function newRecord(
     duration: null,
     placeholder: null,
     dominant_color: null,
+    profile: null,
     warnings: [],
     renditions: [],
     checksum: null,

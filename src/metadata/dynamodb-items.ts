@@ -75,7 +75,7 @@ export function knownOf({ doc, rev, event_seq, recent, expires_at }: Item): Know
 
 export function recordOf(doc: string): MediaRecord {
   // Fields that came after an item was written.
-  return { upload: null, idempotency: null, dominant_color: null, ...JSON.parse(doc) }
+  return { upload: null, idempotency: null, dominant_color: null, profile: null, ...JSON.parse(doc) }
 }
 
 /** A null is left out: an index's key cannot be null. */

@@ -10,7 +10,14 @@ import type { Commit, CursorLease, Heartbeat, HeldCursor, JobChange } from './po
 
 export function recordOf(row: Row): MediaRecord {
   // Fields that came after a row was written.
-  return { upload: null, idempotency: null, dominant_color: null, ...JSON.parse(row.doc), version: row.version }
+  return {
+    upload: null,
+    idempotency: null,
+    dominant_color: null,
+    profile: null,
+    ...JSON.parse(row.doc),
+    version: row.version,
+  }
 }
 
 /** Condition first, then what it guards; the last step returns the record, those before it the events. */

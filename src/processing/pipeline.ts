@@ -10,7 +10,7 @@ import type { ObjectStore } from '../objects/port.ts'
 import { openGates } from './gates/gates.ts'
 import type { Step } from './gates/steps.ts'
 import type { Processed, Processor, ProcessTask } from './process.ts'
-import type { VideoProfile } from './profile.ts'
+import { builtInProfiles, type Profile, type Profiles } from './profiles.ts'
 import { bringRaw, type Raw } from './raw.ts'
 import { makeAudio } from './recipes/audio.ts'
 import { makeImage } from './recipes/image.ts'
@@ -31,8 +31,8 @@ export interface ProcessorDeps {
   /** False where the sandbox is too weak for video and sound: then they fail as `sandbox_missing`. */
   takesVideo: boolean
   settings: ProcessingSettings
-  /** What videos become; `videoProfile` when not given. */
-  profile?: VideoProfile
+  /** What media become, by what their sender chose; ours when not given. */
+  profiles?: Profiles
   /** What `STEPS_FILE` names, as `readSteps` gives it. */
   steps?: readonly Step[]
   /** A folder of this process's own, `DATA_DIR/work`: what a crash left in it is removed. */
@@ -104,8 +104,9 @@ async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Tu
     const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress, keep, publish }
     const gates = openGates(deps)
     const warnings = await gates.admit(record, bench)
-    const made = await gates.complete(record, bench, await follow(deps, record, bench))
-    made.warnings.unshift(...warnings)
+    const chosen = choose(deps.profiles ?? builtInProfiles, record)
+    const made = await gates.complete(record, bench, await follow(deps, record, { bench, profile: chosen.profile }))
+    made.warnings.unshift(...warnings, ...chosen.warnings)
     report(85)
     const renditions = await storing.store(made.outputs, (share) => report(85 + 14 * share))
     const checksum = await raw.checksum
@@ -124,17 +125,29 @@ async function checkAnnounced({ media_id, upload }: MediaRecord, { checksum }: R
   throw new MediaError('checksum_mismatch', `${media_id} was announced with another checksum`)
 }
 
+/** A name that was good when the media came in, and is no more, costs no media: the operator's file has changed since. */
+function choose(profiles: Profiles, { profile: name }: MediaRecord): { profile: Profile; warnings: string[] } {
+  const profile = profiles.find(name)
+  if (profile) return { profile, warnings: [] }
+  return { profile: profiles.find(null) as Profile, warnings: ['profile_missing'] }
+}
+
+interface Following {
+  bench: Workbench
+  profile: Profile
+}
+
 /** Chooses the recipe by what the bytes are: a picture by the door's look at them, all else by ffprobe's. */
-async function follow(deps: ProcessorDeps, record: MediaRecord, bench: Workbench): Promise<Made> {
-  if (record.media_type === 'image') return await makeImage(bench, record.content_type)
+async function follow(deps: ProcessorDeps, record: MediaRecord, { bench, profile }: Following): Promise<Made> {
+  if (record.media_type === 'image') return await makeImage(bench, record.content_type, profile.image)
   const { tools, takesVideo } = deps
   if (!tools) throw new MediaError('tool_missing', 'ffmpeg is not installed')
   if (!takesVideo) throw new MediaError('sandbox_missing', 'video and sound need bubblewrap, or SANDBOX=weak')
   const { raw, runner, newFolder, signal } = bench
   const folder = await newFolder('probe')
   const facts = await probe({ runner, ffprobe: tools.ffprobe, folder, path: raw.path, size: raw.size, signal })
-  if (facts.video) return await makeVideo({ ...bench, tools, facts }, facts.video, deps.profile)
-  if (facts.audio) return corrected(record, await makeAudio({ ...bench, tools, facts }, facts.audio))
+  if (facts.video) return await makeVideo({ ...bench, tools, facts }, facts.video, profile.video)
+  if (facts.audio) return corrected(record, await makeAudio({ ...bench, tools, facts }, facts.audio, profile))
   throw new MediaError('no_streams', `a ${facts.container} file without video and sound`)
 }
 

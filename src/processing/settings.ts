@@ -34,6 +34,11 @@ export const processingSettings = {
     takes: 'a JSON file',
     summary: 'Programs and servers of your own that judge media or write captions for them: docs/extensions.md.',
   }),
+  profilesFile: optionalText('PROFILES_FILE', {
+    takes: 'a JSON file',
+    summary:
+      'What media become, in profiles that uploads may name: docs/profiles.md. Every process that takes uploads or processes them needs it.',
+  }),
   preset: oneOf('VIDEO_PRESET', ['ultrafast', 'superfast', 'veryfast', 'faster', 'fast', 'medium', 'slow'], {
     default: 'veryfast',
     summary:

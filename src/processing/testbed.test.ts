@@ -13,6 +13,7 @@ import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
 import { readSteps } from './gates/steps.ts'
 import { type OpenProcessor, openProcessor } from './pipeline.ts'
 import type { Processed } from './process.ts'
+import { readProfiles } from './profiles.ts'
 import { processingSettings } from './settings.ts'
 import { findTools } from './tools/find.ts'
 import { openRunner } from './tools/run.ts'
@@ -24,11 +25,17 @@ export interface Testbed {
   workRoot: string
   objects: ObjectStore
   processor: OpenProcessor
-  store(path: string, given: { media_type: MediaType; content_type?: string }): Promise<MediaRecord>
-  process(path: string, given: { media_type: MediaType; content_type?: string }): Promise<Processed>
+  store(path: string, given: Sent): Promise<MediaRecord>
+  process(path: string, given: Sent): Promise<Processed>
   /** The path of a rendition's bytes. */
   pathOf(processed: Processed, name: string): Promise<string>
   close(): Promise<void>
+}
+
+interface Sent {
+  media_type: MediaType
+  content_type?: string
+  profile?: string
 }
 
 export async function openTestbed(given: { env?: Record<string, string>; remote?: boolean } = {}): Promise<Testbed> {
@@ -48,6 +55,7 @@ export async function openTestbed(given: { env?: Record<string, string>; remote?
     tools,
     settings,
     steps: await readSteps(settings.stepsFile),
+    profiles: await readProfiles(settings.profilesFile),
     workRoot,
     clock: systemClock,
     chance: systemChance,
@@ -55,13 +63,13 @@ export async function openTestbed(given: { env?: Record<string, string>; remote?
   }
   const processor = await openProcessor({ ...shared, takesVideo: true, processedBucket: 'processed' })
 
-  const store: Testbed['store'] = async (path, { media_type, content_type }) => {
+  const store: Testbed['store'] = async (path, { media_type, content_type, profile = null }) => {
     const media_id = systemChance.uuid()
     const staged = await objects.stage(createReadStream(path))
     await staged.commit({ bucket: 'temp', key: media_id }, { content_type: 'application/octet-stream' })
     return newRecord({
       ...{ media_id, user_id: 'local', title: 'a test', media_type, upload_time: '', status: 'processing' },
-      ...{ temp_s3_url: `s3://temp/${media_id}`, content_type: content_type ?? `${media_type}/test` },
+      ...{ temp_s3_url: `s3://temp/${media_id}`, profile, content_type: content_type ?? `${media_type}/test` },
     })
   }
   return {

@@ -8,6 +8,7 @@ import type { ObjectStore } from '../objects/port.ts'
 import { checkSize } from './finish.ts'
 import { guessType } from './guess.ts'
 import { displayName } from './names.ts'
+import { checkProfile } from './profile-name.ts'
 import type { Sniffed } from './sniffed.ts'
 
 export interface BeginPorts {
@@ -21,6 +22,8 @@ export interface BeginPorts {
   maxBytes: number
   /** How long an upload may take. */
   expirySeconds: number
+  /** That may be named, `default` first. */
+  profiles?: readonly string[]
 }
 
 export interface Begin {
@@ -34,6 +37,8 @@ export interface Begin {
   file_size: number | null
   /** Bytes; null: as the first part's. */
   part_size: number | null
+  /** As the sender names it. */
+  profile?: string | null | undefined
   checksum?: string | null | undefined
   metadata?: string | null | undefined
   /** Under which it is made, when the sender gave a key. */
@@ -46,6 +51,7 @@ export async function begin(ports: BeginPorts, given: Begin): Promise<MediaRecor
   const { door, content_type, part_size, file_size, checksum = null, metadata: said = null } = given
   if (file_size !== null) checkSize(file_size, ports)
   const filename = displayName(given.filename)
+  const profile = checkProfile(given.profile, ports.profiles)
   const guess = guessType({ content_type, filename })
   if (guess === 'refused') throw new MediaError('unsupported_media', `announced as ${content_type}`)
   const media_id = given.idempotent?.media_id ?? chance.uuid()
@@ -56,7 +62,7 @@ export async function begin(ports: BeginPorts, given: Begin): Promise<MediaRecor
   const expires = now + expirySeconds * 1_000
   const expires_at = isoTime(expires)
   const details = { door, upload_id, s3_url: s3Url(ref), part_size, file_size, checksum, expires_at, metadata: said }
-  const change = firstCommit({ ...given, filename }, { media_id, guess, details, now, expires })
+  const change = firstCommit({ ...given, filename, profile }, { media_id, guess, details, now, expires })
   try {
     return (await metadata.commit(change)).record
   } catch (error) {
@@ -77,15 +83,18 @@ interface Birth {
 }
 
 /** The record of an upload that begins, and the job that ends it when nobody does. */
-function firstCommit(given: Begin, { media_id, guess, details, now, expires }: Birth): Commit {
-  const { user_id, title, filename, door } = given
+function firstCommit(
+  given: Begin & { profile: string | null },
+  { media_id, guess, details, now, expires }: Birth,
+): Commit {
+  const { user_id, title, filename, profile, door } = given
   const at = isoTime(now)
   const expiry = newJob({ media_id, user_id, kind: 'expire', lane: 'tasks', now, due_at: expires })
   return {
     media_id,
     expect: { absent: true },
     create: newRecord({
-      ...{ media_id, user_id, title, filename, upload_time: at, status: 'uploading' },
+      ...{ media_id, user_id, title, filename, profile, upload_time: at, status: 'uploading' },
       media_type: guess?.media_type ?? null,
       upload: details,
       idempotency: given.idempotent?.fingerprint ?? null,

@@ -8,12 +8,15 @@ import { fingerprintOf, type Keyed, settleOrMake } from './idempotency.ts'
 import { displayName } from './names.ts'
 import { type PartName, unquoted } from './part-names.ts'
 import type { Pending } from './pending.ts'
+import { checkProfileSaid } from './profile-name.ts'
 import { titleOf } from './raw.ts'
 
 /** Uploads as Uppy makes them: in parts one after another, of a file whose size nobody tells beforehand. */
 export interface CompanionDoor {
   /** @throws MediaError `title_missing`, `invalid_request` for a title that is none, and what `Pending.begin` throws. */
   begin(user_id: string, said: CompanionFile, keyed?: Keyed): Promise<MediaRecord>
+  /** Which profile a page names. @throws MediaError `unknown_profile` */
+  profile(metadata: Record<string, unknown>): string | null
   /** What the store holds. Of a complete upload each part has the whole's ETag. @throws MediaError `not_found` */
   list(user_id: string, media_id: string): Promise<Part[]>
   /** An address that takes one part; `expires` in seconds. @throws MediaError `not_found`, `wrong_state`, `too_large` */
@@ -27,7 +30,7 @@ export interface CompanionDoor {
 export interface CompanionFile {
   filename: string
   type: string | null
-  /** What the page tells of the file: `title`, `name`, and more that is passed over. */
+  /** What the page tells of the file: `title`, `name`, `profile`, and more that is passed over. */
   metadata: Record<string, unknown>
 }
 
@@ -38,9 +41,12 @@ export interface CompanionPorts {
   clock: Clock
   /** Bytes of a file, at most. */
   maxBytes: number
+  /** That may be named, `default` first. */
+  profiles?: readonly string[]
 }
 
-export function openCompanionDoor({ pending, direct, metadata, clock, maxBytes }: CompanionPorts): CompanionDoor {
+export function openCompanionDoor(ports: CompanionPorts): CompanionDoor {
+  const { pending, direct, metadata, clock, maxBytes, profiles } = ports
   /** The caller's upload, begun at this door: who may upload here may not touch what came in elsewhere. */
   async function own(user_id: string, media_id: string): Promise<MediaRecord> {
     const record = await metadata.get(media_id)
@@ -50,7 +56,9 @@ export function openCompanionDoor({ pending, direct, metadata, clock, maxBytes }
 
   return {
     begin: async (user_id, file, keyed) => {
-      const said = { title: titleSaid(file), filename: displayName(file.filename), content_type: file.type }
+      const words = { title: titleSaid(file), filename: displayName(file.filename), content_type: file.type }
+      const profile = checkProfileSaid(file.metadata.profile, profiles)
+      const said = { ...words, ...(profile !== null && { profile }) }
       return await settleOrMake(
         keyed,
         () => fingerprintOf(said),
@@ -58,6 +66,8 @@ export function openCompanionDoor({ pending, direct, metadata, clock, maxBytes }
           await pending.begin({ ...said, user_id, door: 'companion', file_size: null, part_size: null, idempotent }),
       )
     },
+
+    profile: (said) => checkProfileSaid(said.profile, profiles),
 
     list: async (user_id, media_id) => {
       await own(user_id, media_id)

@@ -8,7 +8,7 @@ import type { Found, Pending } from './pending.ts'
 
 /** Uploads whose bytes go straight to the object store, by signed addresses: the API only says where, and what came. */
 export interface DirectDoor {
-  /** @throws MediaError `file_empty`, `too_large`, `unsupported_media` */
+  /** @throws MediaError `file_empty`, `too_large`, `unsupported_media`, `unknown_profile` */
   init(given: Init): Promise<Plan>
   /** Fresh addresses. @throws MediaError `not_found`, `wrong_state` when complete, `invalid_parts` for a number that is none. */
   sign(user_id: string, media_id: string, part_numbers: readonly number[]): Promise<SignedPart[]>
@@ -27,6 +27,8 @@ export interface Init {
   content_type: string
   /** Bytes. */
   file_size: number
+  /** The default when not given. */
+  profile?: string | undefined
   checksum?: string | undefined
   /** Of a request with an `Idempotency-Key`. */
   keyed?: Keyed | undefined

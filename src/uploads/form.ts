@@ -9,13 +9,14 @@ import { feed } from './feed.ts'
 import type { Keyed } from './idempotency.ts'
 import type { Intake, Received } from './intake.ts'
 import { checkTitle } from './names.ts'
+import { checkProfile } from './profile-name.ts'
 
 export interface FormDoor {
   /**
-   * Makes a media of a `multipart/form-data` body with `title` and `file`, in any order; other fields are passed over.
+   * Makes a media of a `multipart/form-data` body with `title`, `file` and perhaps `profile`, in any order; other fields are passed over.
    * What is refused leaves no bytes, and the rest of `body` unread and paused: the caller drains or closes it.
    * @throws MediaError `malformed_request`, `upload_interrupted`, `too_many_files`, `title_missing`, `invalid_request`
-   * (a title that is none), `file_missing`, and what `Intake` throws.
+   * (a title that is none), `unknown_profile`, `file_missing`, and what `Intake` throws.
    */
   receive(form: Form): Promise<MediaRecord>
 }
@@ -34,8 +35,14 @@ const formOverhead = 1024 * 1024
 
 const limits = { fields: 100, parts: 200, fieldSize: 64 * 1024, headerPairs: 50, headerSize: 16 * 1024 }
 
-export function openFormDoor(given: { intake: Intake; formLimit: number; log: Log }): FormDoor {
-  const { intake, formLimit } = given
+/** @param given.profiles that may be named, `default` first */
+export function openFormDoor(given: {
+  intake: Intake
+  formLimit: number
+  profiles?: readonly string[]
+  log: Log
+}): FormDoor {
+  const { intake, formLimit, profiles } = given
   return {
     receive: async ({ headers, body, user_id, keyed, signal }) => {
       const refusal = new AbortController()
@@ -49,13 +56,13 @@ export function openFormDoor(given: { intake: Intake; formLimit: number; log: Lo
           limit: formLimit,
           signal: ends,
         })
-      const form = collect(parser, take, (error) => refusal.abort(error))
+      const form = collect(parser, { take, profiles, refuse: (error) => refusal.abort(error) })
       try {
         await feed({ body, parser, limit: formLimit + formOverhead, signal: ends })
         const received = await form.file()
         const title = form.title()
         signal.throwIfAborted()
-        return await intake.accept(received, { title, keyed })
+        return await intake.accept(received, { title, profile: form.profile(), keyed })
       } catch (error) {
         refusal.abort(error)
         await form.discard()
@@ -72,7 +79,7 @@ function openParser(headers: IncomingHttpHeaders): BusboyInstance {
     if (!/^multipart\/form-data\s*;/i.test(contentType)) throw new Error(`not a form: ${contentType.slice(0, 100)}`)
     // `file` is a file though it has no name, `title` a field though it has one: clients differ.
     const isPartAFile = (field: string | undefined, _type: string | undefined, filename: string | undefined) =>
-      field === 'file' || (filename !== undefined && field !== 'title')
+      field === 'file' || (filename !== undefined && field !== 'title' && field !== 'profile')
     return new Busboy({ headers: headers as BusboyHeaders, limits, isPartAFile, highWaterMark: 256 * 1024 })
   } catch (cause) {
     throw new MediaError('malformed_request', 'the body is no form that can be read', {
@@ -85,16 +92,21 @@ function openParser(headers: IncomingHttpHeaders): BusboyInstance {
 /** Listens to the parser; the first thing that is wrong goes to `refuse`, once and for all. */
 function collect(
   parser: BusboyInstance,
-  take: (source: Readable, filename: string) => Promise<Received>,
-  refuse: (error: unknown) => void,
+  given: {
+    take: (source: Readable, filename: string) => Promise<Received>
+    profiles: readonly string[] | undefined
+    refuse: (error: unknown) => void
+  },
 ) {
+  const { take, profiles, refuse } = given
   let title: string | null = null
+  let profile: string | null = null
   let receiving: Promise<Received> | null = null
 
   function onField(name: string, value: string): void {
-    if (name !== 'title' || title !== null) return
     try {
-      title = checkTitle(value)
+      if (name === 'title') title ??= checkTitle(value)
+      if (name === 'profile') profile ??= checkProfile(value, profiles)
     } catch (error) {
       refuse(error)
     }
@@ -122,6 +134,7 @@ function collect(
       if (title === null) throw new MediaError('title_missing', 'a form without a title')
       return title
     },
+    profile: (): string | null => profile,
     discard: async (): Promise<void> => {
       await receiving?.then(
         (received) => received.discard(),

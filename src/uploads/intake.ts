@@ -26,7 +26,14 @@ export interface Intake {
    * @throws MediaError `storage_full`, `unavailable`: then there is no media, and no bytes but what the lifecycle removes;
    * what `Keyed.settle` throws.
    */
-  accept(received: Received, words: { title: string; keyed?: Keyed | undefined }): Promise<MediaRecord>
+  accept(received: Received, words: Words): Promise<MediaRecord>
+}
+
+export interface Words {
+  title: string
+  /** One of those that are offered, checked; null for the default. */
+  profile?: string | null
+  keyed?: Keyed | undefined
 }
 
 export interface Incoming {
@@ -79,15 +86,15 @@ export function openIntake(ports: IntakePorts): Intake {
       }
     },
 
-    accept: async (received, { title, keyed }) => {
+    accept: async (received, { title, profile = null, keyed }) => {
       const { filename, staged } = received
       let kept = false
       const record = await settleOrMake(
         keyed,
-        () => fingerprintOf({ title, filename, ...bytesSaid(staged) }),
+        () => fingerprintOf({ title, filename, ...(profile !== null && { profile }), ...bytesSaid(staged) }),
         async (named) => {
           kept = true
-          return await makeMedia(ports, received, { title, named })
+          return await makeMedia(ports, received, { title, profile, named })
         },
       )
       if (!kept) await received.discard()
@@ -99,7 +106,7 @@ export function openIntake(ports: IntakePorts): Intake {
 async function makeMedia(
   ports: IntakePorts,
   received: Received,
-  { title, named }: { title: string; named: Named | undefined },
+  { title, profile, named }: { title: string; profile: string | null; named: Named | undefined },
 ): Promise<MediaRecord> {
   const { objects, queue, chance, clock, log, tempBucket } = ports
   const { type, staged } = received
@@ -108,7 +115,14 @@ async function makeMedia(
   const place = named ? `${media_id}.${chance.secret(8).toString('hex')}` : media_id
   const ref = { bucket: tempBucket, key: `${place}.${type.extension}` }
   await staged.commit(ref, { content_type: type.content_type })
-  const born = { media_id, title, idempotency: named?.fingerprint ?? null, temp_s3_url: s3Url(ref), now: clock.now() }
+  const born = {
+    media_id,
+    title,
+    profile,
+    idempotency: named?.fingerprint ?? null,
+    temp_s3_url: s3Url(ref),
+    now: clock.now(),
+  }
   const record = await commitOrRemove(ports, firstCommit(received, born), () => objects.remove(ref))
   const lane = laneFor(type.media_type, staged.size)
   await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
@@ -123,12 +137,12 @@ function admit(head: Uint8Array): Sniffed {
   return type
 }
 
-type Born = Pick<MediaRecord, 'media_id' | 'title' | 'idempotency'> & { temp_s3_url: string; now: number }
+type Born = Pick<MediaRecord, 'media_id' | 'title' | 'profile' | 'idempotency'> & { temp_s3_url: string; now: number }
 
 /** Record, job and event come into being in one commit. */
 function firstCommit(
   { user_id, filename, type, staged }: Received,
-  { media_id, title, idempotency, temp_s3_url, now }: Born,
+  { media_id, title, profile, idempotency, temp_s3_url, now }: Born,
 ): Commit {
   const { media_type, content_type } = type
   const { status, event } = advance('uploading', 'uploaded')
@@ -138,7 +152,7 @@ function firstCommit(
     media_id,
     expect: { absent: true },
     create: newRecord({
-      ...{ media_id, user_id, title, media_type, upload_time: at, status },
+      ...{ media_id, user_id, title, profile, media_type, upload_time: at, status },
       ...{ temp_s3_url, etag: staged.etag, file_size: staged.size, filename, content_type, idempotency },
     }),
     jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane, now }) }],

@@ -18,7 +18,8 @@ export type { Begin } from './begin.ts'
 export interface Pending {
   /**
    * Makes the record (`uploading`) and its place in the store; both are durable when this resolves.
-   * @throws MediaError `file_empty`, `too_large`, `unsupported_media` for a type that is said and never taken.
+   * @throws MediaError `file_empty`, `too_large`, `unsupported_media` for a type that is said and never taken,
+   * `unknown_profile`.
    */
   begin(given: Begin): Promise<MediaRecord>
   /**

@@ -5,6 +5,7 @@ import { wholeOf } from './chunks.ts'
 import type { Keyed } from './idempotency.ts'
 import type { Intake } from './intake.ts'
 import { checkTitle, displayName } from './names.ts'
+import { checkProfile } from './profile-name.ts'
 
 /** The body is the file. */
 export interface RawDoor {
@@ -12,7 +13,7 @@ export interface RawDoor {
   maxBytes: number
   /**
    * Looks at what is known before the body.
-   * @throws MediaError `too_large`, `title_missing`, `invalid_request` for a title that is none.
+   * @throws MediaError `too_large`, `title_missing`, `invalid_request` for a title that is none, `unknown_profile`.
    */
   check(said: RawWords & { length: number | null }): void
   /** Makes a media of the body. @throws MediaError as `check` and `Intake` do, `upload_interrupted` when the body stops short. */
@@ -23,6 +24,8 @@ export interface RawWords {
   /** The filename without its ending, when not given. */
   title?: string | undefined
   filename?: string | undefined
+  /** The default when not given. */
+  profile?: string | undefined
 }
 
 export interface RawUpload extends RawWords {
@@ -33,15 +36,19 @@ export interface RawUpload extends RawWords {
   signal: AbortSignal
 }
 
-export function openRawDoor({ intake, maxBytes }: { intake: Intake; maxBytes: number }): RawDoor {
+/** @param given.profiles that may be named, `default` first */
+export function openRawDoor(given: { intake: Intake; maxBytes: number; profiles?: readonly string[] }): RawDoor {
+  const { intake, maxBytes, profiles } = given
   return {
     maxBytes,
     check: ({ length, ...words }) => {
       titleOf(words)
+      checkProfile(words.profile, profiles)
       if (length !== null && length > maxBytes) throw tooLarge(maxBytes, `declared ${length} bytes`)
     },
     receive: async ({ body, user_id, keyed, signal, ...words }) => {
       const title = titleOf(words)
+      const profile = checkProfile(words.profile, profiles)
       const filename = words.filename ?? null
       const source = wholeOf(body)
       const received = await intake.receive({ user_id, filename, source, limit: maxBytes, signal }).catch((error) => {
@@ -49,7 +56,7 @@ export function openRawDoor({ intake, maxBytes }: { intake: Intake; maxBytes: nu
       })
       try {
         signal.throwIfAborted()
-        return await intake.accept(received, { title, keyed })
+        return await intake.accept(received, { title, profile, keyed })
       } catch (error) {
         await received.discard()
         throw error

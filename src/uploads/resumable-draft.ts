@@ -72,12 +72,13 @@ export function limitsOf(given: { maxBytes: number; left?: number }): string {
  */
 export function wordsOf(
   headers: IncomingHttpHeaders,
-  query: { title?: string | undefined; filename?: string | undefined },
+  query: { title?: string | undefined; filename?: string | undefined; profile?: string | undefined },
 ): Omit<ResumableWords, 'file_size'> {
   const said = readMetadata(headers['upload-metadata'] as string | undefined)
   const { 'content-type': type, 'content-disposition': disposition } = headers
   return {
     title: query.title ?? said.title,
+    profile: query.profile ?? said.profile,
     filename: query.filename ?? filenameOf(disposition) ?? said.filename,
     content_type: type === undefined || type.startsWith('application/partial-upload') ? said.content_type : type,
     metadata: said.metadata,

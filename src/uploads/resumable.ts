@@ -21,7 +21,7 @@ import { openUploadTurns, type Turns } from './turns.ts'
 export interface Resumable {
   /** Bytes of a file, at most. */
   maxBytes: number
-  /** @throws MediaError `title_missing`, `invalid_request`, and what `Pending.begin` throws. */
+  /** @throws MediaError `title_missing`, `invalid_request`, `unknown_profile`, and what `Pending.begin` throws. */
   begin(given: BeginResumable): Promise<MediaRecord>
   /**
    * Works on the caller's upload while nobody else does; whoever did is sent away, and what came of his is kept.
@@ -60,6 +60,8 @@ export interface BeginResumable extends ResumableWords {
 /** What a sender says of a file. */
 export interface ResumableWords {
   title: string | null
+  /** The default when none is named. */
+  profile?: string | null | undefined
   filename: string | null
   content_type: string | null
   /** `Upload-Metadata`, as sent. */
@@ -178,15 +180,17 @@ export function openResumable(ports: ResumablePorts): Resumable {
     maxBytes,
 
     begin: async ({ user_id, keyed, title: given, ...said }) => {
-      const { filename, content_type, file_size, metadata: words } = said
+      const { filename, content_type, file_size, profile, metadata: words } = said
       const title = titleOf({ title: given?.trim() ? given : undefined, filename: filename ?? undefined })
       const part_size = file_size === null ? openEndPart : Math.max(usualPart, partSizeOf(file_size))
       const begin = async (idempotent?: Named) =>
         await pending.begin({
-          ...{ user_id, door: 'tus', title, filename, content_type, file_size, part_size, metadata: words, idempotent },
+          ...{ user_id, door: 'tus', title, profile, filename, content_type, file_size, part_size },
+          ...{ metadata: words, idempotent },
         })
       const shown = displayName(filename)
-      return await settleOrMake(keyed, () => fingerprintOf({ title, filename: shown, content_type, file_size }), begin)
+      const named = { title, ...(profile && { profile }), filename: shown, content_type, file_size }
+      return await settleOrMake(keyed, () => fingerprintOf(named), begin)
     },
 
     inTurn: async (user_id, media_id, work) => {

@@ -16,6 +16,7 @@ export function readMetadata(header: string | undefined): Omit<ResumableWords, '
   const firstOf = (...names: string[]) => names.map((name) => said.get(name)).find((value) => value) ?? null
   return {
     title: firstOf('title'),
+    profile: firstOf('profile'),
     filename: firstOf('filename', 'name'),
     content_type: firstOf('filetype', 'type', 'contentType'),
     metadata: header ?? null,

@@ -14,6 +14,7 @@ import { openUploadTokens, readUploadKey } from '../http/upload-tokens.ts'
 import { openLibrary } from '../library/library.ts'
 import { openLive } from '../notices/live.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
+import { readProfiles } from '../processing/profiles.ts'
 import { openCompanionDoor } from '../uploads/companion.ts'
 import { openDirectDoor } from '../uploads/direct.ts'
 import { openFormDoor } from '../uploads/form.ts'
@@ -72,7 +73,8 @@ async function openDoors(site: Site, ports: Ports) {
   const { config, clock, log } = site
   const { formLimit, maxBytes, expirySeconds } = config.uploads
   const { objects } = ports
-  const shared = { ...site, ...ports, tempBucket: config.objects.tempBucket }
+  const { names: profiles } = await readProfiles(config.processing.profilesFile)
+  const shared = { ...site, ...ports, tempBucket: config.objects.tempBucket, profiles }
   const intake = openIntake({ ...shared, formLimit })
   const pending = openPending({ ...shared, maxBytes, expirySeconds })
   // Elsewhere one process owns all uploads.
@@ -81,9 +83,9 @@ async function openDoors(site: Site, ports: Ports) {
   site.closers.add('resumable uploads', resumable.close)
   const direct = canPresign(objects) ? openDirectDoor({ ...site, pending, objects }) : undefined
   return {
-    formDoor: openFormDoor({ intake, formLimit, log }),
+    formDoor: openFormDoor({ intake, formLimit, profiles, log }),
     formLimit,
-    rawDoor: openRawDoor({ intake, maxBytes }),
+    rawDoor: openRawDoor({ intake, maxBytes, profiles }),
     idempotency: openIdempotency(shared),
     resumable,
     direct,

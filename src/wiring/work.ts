@@ -5,6 +5,7 @@ import { listenStandalone } from '../http/standalone.ts'
 import { readSteps } from '../processing/gates/steps.ts'
 import { openProcessor } from '../processing/pipeline.ts'
 import type { Processor } from '../processing/process.ts'
+import { readProfiles } from '../processing/profiles.ts'
 import { findTools } from '../processing/tools/find.ts'
 import { openRunner } from '../processing/tools/run.ts'
 import { isVideoSafe, type Sandbox } from '../processing/tools/sandbox.ts'
@@ -71,6 +72,7 @@ export async function startProbes(site: Site, ports: Ports, metrics: Metrics): P
 async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Processor; lines: string[] }> {
   const { config, closers, clock, log, role } = site
   const steps = await readSteps(config.processing.stepsFile)
+  const profiles = await readProfiles(config.processing.profilesFile)
   const [sandbox, found] = await Promise.all([site.sandbox(), findTools(config.processing)])
   // A worker of its own listens nowhere: its media come from whoever reaches the API.
   const takesVideo = isVideoSafe(sandbox, { loopback: role !== 'worker' && isLoopback(config.http.host) })
@@ -82,6 +84,7 @@ async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Pr
     takesVideo,
     settings: config.processing,
     steps,
+    profiles,
     workRoot: join(ports.scratch, 'work'),
     processedBucket: config.objects.processedBucket,
   })
@@ -93,6 +96,7 @@ async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Pr
     lines: [
       `tools      ${found.problem ?? `ffmpeg ${found.tools?.version}`}`,
       `sandbox    ${sandboxLine(sandbox, takesVideo)}`,
+      ...(config.processing.profilesFile ? [`profiles   ${profiles.names.join(', ')}`] : []),
       ...(steps.length > 0 ? [`steps      ${steps.map(({ name }) => name).join(', ')}`] : []),
     ],
   }

@@ -93,6 +93,7 @@ export const outcomes: Record<ErrorCode, Outcome> = {
   raw_expired: notOfJobs,
   too_large: notOfJobs,
   title_missing: notOfJobs,
+  unknown_profile: notOfJobs,
   file_missing: notOfJobs,
   file_empty: notOfJobs,
   invalid_request: notOfJobs,

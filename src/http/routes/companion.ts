@@ -105,12 +105,15 @@ function companionPaths(app: App, prefix: string, deps: Deps): void {
     { exposeHeadRoute: false, schema: { ...about, ...schemas.params } },
     async ({ caller, query }) => {
       const { user_id } = caller
-      const title = titleSaid({ filename: query.filename, metadata: metadataIn(query) })
+      const metadata = metadataIn(query)
+      const title = titleSaid({ filename: query.filename, metadata })
+      const profile = companion.profile(metadata)
       const form = deps.chance.uuid()
       const { token, expires } = deps.uploadTokens.issueForm(user_id, form)
       const key = mediaIdOf({ user_id, route: formScope, key: form }, 0)
       const url = `${publicUrl()}/api/media?upload_token=${token}`
-      return { method: 'POST' as const, url, fields: { key, title }, expires }
+      const fields = { key, title, ...(profile !== null && { profile }) }
+      return { method: 'POST' as const, url, fields, expires }
     },
   )
 
@@ -167,7 +170,10 @@ const schemas = {
     operationId: 'companionForm',
     summary: 'Uppy’s companion: where a small file is posted',
     querystring: CompanionForm,
-    response: { 200: CompanionFormAnswer, ...refusals('unauthenticated', 'invalid_request', 'title_missing') },
+    response: {
+      200: CompanionFormAnswer,
+      ...refusals('unauthenticated', 'invalid_request', 'title_missing', 'unknown_profile'),
+    },
   },
   create: {
     operationId: 'companionCreate',
@@ -175,7 +181,7 @@ const schemas = {
     body: CompanionUpload,
     response: {
       200: CompanionUploadAnswer,
-      ...refusals('unauthenticated', 'title_missing', ...broken, ...idempotencyCodes),
+      ...refusals('unauthenticated', 'title_missing', 'unknown_profile', ...broken, ...idempotencyCodes),
     },
   },
   list: {

@@ -39,7 +39,7 @@ export function directRoutes(app: App, { direct, idempotency, library, publicUrl
           201: UploadPlan,
           ...refusals(
             ...(['unauthenticated', 'malformed_request', 'invalid_request', 'title_missing', 'file_empty'] as const),
-            ...(['too_large', 'unsupported_media', 'storage_full'] as const),
+            ...(['too_large', 'unsupported_media', 'unknown_profile', 'storage_full'] as const),
             ...idempotencyCodes,
           ),
         },

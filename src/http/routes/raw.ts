@@ -53,7 +53,7 @@ export function rawRoutes(app: App, { rawDoor, idempotency, library, publicUrl }
               'too_large',
               'unsupported_media',
             ] as const),
-            ...(['title_missing', 'file_empty', 'invalid_request', 'storage_full'] as const),
+            ...(['title_missing', 'unknown_profile', 'file_empty', 'invalid_request', 'storage_full'] as const),
             ...idempotencyCodes,
           ),
         },
@@ -69,8 +69,8 @@ export function rawRoutes(app: App, { rawDoor, idempotency, library, publicUrl }
 
 function wordsOf({ params, query }: FastifyRequest): RawWords {
   const { media_id: name } = params as { media_id?: string }
-  const { title, filename } = query as Record<string, unknown>
-  return { title: oneOf(title), filename: oneOf(filename) ?? name }
+  const { title, filename, profile } = query as Record<string, unknown>
+  return { title: oneOf(title), filename: oneOf(filename) ?? name, profile: oneOf(profile) }
 }
 
 /** Of a word that is given twice the schema says what is wrong. */

@@ -239,9 +239,11 @@ function checkType({ headers }: FastifyRequest): void {
   })
 }
 
-function queryOf({ query }: FastifyRequest): { title?: string; filename?: string } {
+function queryOf({ query }: FastifyRequest): { title?: string; filename?: string; profile?: string } {
   const given = query as Record<string, unknown>
-  const words = ['title', 'filename'].flatMap((name) => (typeof given[name] === 'string' ? [[name, given[name]]] : []))
+  const words = ['title', 'filename', 'profile'].flatMap((name) =>
+    typeof given[name] === 'string' ? [[name, given[name]]] : [],
+  )
   return Object.fromEntries(words)
 }
 

@@ -122,7 +122,7 @@ const schemas = {
       '`Location` says where to go on, `Media-Id` which media it will be.',
     response: {
       201: Media,
-      ...refusals(...common, ...received, 'title_missing', 'file_empty', 'invalid_request'),
+      ...refusals(...common, ...received, 'title_missing', 'unknown_profile', 'file_empty', 'invalid_request'),
     },
   },
   head: {

@@ -35,6 +35,7 @@ export async function uploadRoutes(app: App, deps: Deps): Promise<void> {
           'too_large',
           'unsupported_media',
           'title_missing',
+          'unknown_profile',
           'file_missing',
           'file_empty',
           'invalid_request',

@@ -1,7 +1,8 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, MediaError } from '../../media/errors.ts'
-import { audioProfile } from '../audio-profile.ts'
+import { type AudioProfile, audioProfile } from '../audio-profile.ts'
+import { type ImageProfile, imageProfile } from '../image-profile.ts'
 import { decodersOf } from '../tools/codecs.ts'
 import type { MadePictures } from '../tools/pictures.ts'
 import type { AudioFacts } from '../tools/probe.ts'
@@ -10,6 +11,13 @@ import type { Made, Output, VideoWorkbench } from './recipe.ts'
 import { expectOutput } from './verify.ts'
 import { drawWaveform, type Peaks, waveformJson } from './waveform.ts'
 import { waveformPng, waveformSize } from './waveform-png.ts'
+
+interface SoundProfile {
+  audio: AudioProfile
+  /** Of covers. */
+  image: ImageProfile
+}
+const ours: SoundProfile = { audio: audioProfile, image: imageProfile }
 
 /**
  * Sound, all of it equally loud (EBU R128, −16 LUFS), mono or stereo at 48 kHz, becomes
@@ -24,12 +32,12 @@ import { waveformPng, waveformSize } from './waveform-png.ts'
  *
  * Of what the sender wrote, title, artist and album are kept.
  */
-export async function makeAudio(workbench: VideoWorkbench, audio: AudioFacts, profile = audioProfile): Promise<Made> {
+export async function makeAudio(workbench: VideoWorkbench, audio: AudioFacts, profile = ours): Promise<Made> {
   refuseTooMuch(workbench, audio)
-  const sound = await makeSound(workbench, audio, profile)
+  const sound = await makeSound(workbench, audio, profile.audio)
   const { duration, peaks } = sound
-  const pictures = await makePictures(workbench, sound)
-  const waveforms = profile.waveform ? await writeWaveforms(workbench, peaks) : []
+  const pictures = await makePictures(workbench, sound, profile.image)
+  const waveforms = profile.audio.waveform ? await writeWaveforms(workbench, peaks) : []
   workbench.onProgress(1)
   return {
     media_type: 'audio',
@@ -67,11 +75,15 @@ function sounds({ m4a, opus, duration }: Sound): Output[] {
 type Pictures = Pick<MadePictures, 'placeholder' | 'dominant_color' | 'warnings'> & { outputs: Output[] }
 
 /** The cover is a stranger's picture like any other: decoded by the picture process, never by ffmpeg. */
-async function makePictures(workbench: VideoWorkbench, { cover, peaks }: Sound): Promise<Pictures> {
+async function makePictures(
+  workbench: VideoWorkbench,
+  { cover, peaks }: Sound,
+  profile: ImageProfile,
+): Promise<Pictures> {
   const { pictures, settings, newFolder, signal } = workbench
   const folder = await newFolder('picture')
   const { maxPixels, pictureMemory: memory } = settings
-  const order = { folder, memory, signal, maxPixels }
+  const order = { folder, memory, signal, maxPixels, profile }
   const fromCover =
     cover === null
       ? null

@@ -19,7 +19,11 @@ import type { Made, Output, Workbench } from './recipe.ts'
  * Nothing is enlarged. All names are there for every picture: those that would not differ name one file.
  * No metadata survives: nothing is copied but pixels.
  */
-export async function makeImage(workbench: Workbench, contentType: string | null): Promise<Made> {
+export async function makeImage(
+  workbench: Workbench,
+  contentType: string | null,
+  profile = imageProfile,
+): Promise<Made> {
   const { raw, pictures, settings, newFolder, signal, onProgress, keep } = workbench
   const folder = await newFolder('picture')
   const { maxPixels, pictureMemory } = settings
@@ -39,7 +43,7 @@ export async function makeImage(workbench: Workbench, contentType: string | null
     memory,
     signal,
     wanted: 'picture',
-    profile: imageProfile,
+    profile,
     maxPixels,
     isSvg,
     onMade: async (outputs) => await keep(outputs.map(outputOf)),
@@ -47,7 +51,7 @@ export async function makeImage(workbench: Workbench, contentType: string | null
   onProgress(1)
 
   const outputs = made.outputs.map(outputOf)
-  const largest = Math.max(...imageProfile.widths)
+  const largest = Math.max(...profile.widths)
   const main = outputs.find(({ name }) => name === `jpeg-${largest}` || name === `png-${largest}`)
   if (!main) throw new MediaError('output_mismatch', 'the picture process made no still')
   const { width, height, placeholder, dominant_color, warnings } = made

@@ -1,6 +1,7 @@
 import type { Config } from '../../config.ts'
 import { isLoopback } from '../../http/identity.ts'
 import { readSteps } from '../../processing/gates/steps.ts'
+import { readProfiles } from '../../processing/profiles.ts'
 import { findTools } from '../../processing/tools/find.ts'
 import { pictureAbilities, takeInventory } from '../../processing/tools/inventory.ts'
 import { isVideoSafe, probeSandbox } from '../../processing/tools/sandbox.ts'
@@ -13,6 +14,7 @@ export async function examineTools(config: Config, role: Role): Promise<Finding[
     ...(await examineFfmpeg(config)),
     await examinePictures(),
     await examineSandbox(config, role),
+    ...(config.processing.profilesFile === undefined ? [] : [await examineProfiles(config.processing.profilesFile)]),
     ...(config.processing.stepsFile === undefined ? [] : [await examineSteps(config.processing.stepsFile)]),
   ]
 }
@@ -64,6 +66,10 @@ async function examineSandbox({ processing, http }: Config, role: Role): Promise
   } catch (cause) {
     return error('sandbox', (cause as Error).message, install)
   }
+}
+
+async function examineProfiles(file: string): Promise<Finding> {
+  return await tried('profiles', async () => `${(await readProfiles(file)).names.join(', ')} of ${file}`)
 }
 
 async function examineSteps(file: string): Promise<Finding> {
