@@ -3,6 +3,7 @@ import { deliverySettings } from './delivery/settings.ts'
 import { httpSettings } from './http/settings.ts'
 import { oneOf, parseSettings, type SettingSet, type SettingsOf, text } from './media/setting.ts'
 import { metadataSettings } from './metadata/settings.ts'
+import { noticesSettings } from './notices/settings.ts'
 import { objectsSettings } from './objects/settings.ts'
 import { processingSettings } from './processing/settings.ts'
 import { queueSettings } from './queue/settings.ts'
@@ -32,6 +33,7 @@ export const rooms = {
   worker: workerSettings,
   processing: processingSettings,
   delivery: deliverySettings,
+  notices: noticesSettings,
 } satisfies Record<string, SettingSet>
 
 export type Config = { readonly [Room in keyof typeof rooms]: SettingsOf<(typeof rooms)[Room]> }

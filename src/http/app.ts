@@ -25,6 +25,7 @@ import { storeRoutes } from './routes/store.ts'
 import { streamRoutes } from './routes/streams.ts'
 import { tusRoutes } from './routes/tus.ts'
 import { uploadRoutes } from './routes/upload.ts'
+import { webhookRoutes } from './routes/webhooks.ts'
 import { endSessions } from './sessions.ts'
 import { readTls } from './tls.ts'
 import { compileValidator } from './validation.ts'
@@ -76,6 +77,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     eventRoutes(api, deps)
     downloadRoutes(api, deps)
     if (metrics) metricsRoutes(api, { metrics })
+    webhookRoutes(api, deps.deliveries)
     if (direct) directRoutes(api, { ...deps, direct })
     if (companion) companionRoutes(api, { ...deps, companion })
     await api.register(async (uploads: App) => await uploadRoutes(uploads, deps))

@@ -6,6 +6,7 @@ import type { Streams } from '../delivery/streams.ts'
 import type { Library } from '../library/library.ts'
 import type { Chance, Clock } from '../media/clock.ts'
 import type { Log } from '../media/log.ts'
+import type { DeliveryLog } from '../notices/delivery-log.ts'
 import type { Live } from '../notices/live.ts'
 import type { ObjectStore, PresignedDoor } from '../objects/port.ts'
 import type { CompanionDoor } from '../uploads/companion.ts'
@@ -43,6 +44,8 @@ export interface AppDeps {
   /** Serves `/i/*` to who has a signed address. */
   images?: EdgeHandler | undefined
   live: Live
+  /** What became of webhooks. */
+  deliveries: DeliveryLog
   /** What readiness asks, by name. */
   readiness: Readiness
   /** The drivers that the settings name, by room. */

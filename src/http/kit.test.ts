@@ -11,6 +11,7 @@ import { type MediaPatch, newRecord } from '../media/record.ts'
 import { parseSettings } from '../media/setting.ts'
 import { openMetadata } from '../metadata/open.ts'
 import { metadataSettings } from '../metadata/settings.ts'
+import { openDeliveryLog } from '../notices/delivery-log.ts'
 import { openLive } from '../notices/live.ts'
 import { openFilesystemObjects } from '../objects/filesystem.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
@@ -77,6 +78,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     store: hasPresignedDoor(objects) ? objects : undefined,
     downloads: { download: async () => Promise.reject(new Error('this test has no downloads')) },
     live,
+    deliveries: openDeliveryLog({ metadata, clock }),
     readiness: { metadata: async () => await metadata.ping(), objects: async () => await objects.ping() },
     log: silentLog,
     clock,

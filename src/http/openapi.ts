@@ -16,6 +16,7 @@ export async function collectOpenApi(app: App, settings: HttpSettings, publicUrl
       tags: [
         { name: 'uploads', description: 'Doors that take media in.' },
         { name: 'media', description: 'Records, and the way to the bytes.' },
+        { name: 'operations', description: 'For operators: tokens with the scope `operator`.' },
         { name: 'health', description: 'For balancers and process keepers.' },
       ],
       components: {

@@ -30,6 +30,8 @@ export interface Delivery {
   /** Why the last try failed. */
   last_error: string | null
   created_at: number
+  /** When somebody last had it sent again; null when nobody has. */
+  replayed_at: number | null
   /** When it was delivered or given up; null while it waits. */
   ended_at: number | null
   /** When it is forgotten. */

@@ -14,7 +14,15 @@ function someDelivery(fields: Partial<Delivery> = {}): Delivery {
   return {
     ...{ delivery_id: deliveryIdOf(event_id, endpoint_id), endpoint_id, event_id, media_id, seq },
     ...{ user_id: 'u', type: 'media.uploaded', at: someTime(0), state: 'waiting', due_at: 100, token: 0, attempts: 0 },
-    ...{ tried_since: null, last_status: null, last_error: null, created_at: 50, ended_at: null, expires_at: farOff },
+    ...{
+      tried_since: null,
+      last_status: null,
+      last_error: null,
+      created_at: 50,
+      replayed_at: null,
+      ended_at: null,
+      expires_at: farOff,
+    },
     ...fields,
   }
 }

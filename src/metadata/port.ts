@@ -120,7 +120,7 @@ export interface HeldCursor {
 }
 
 /** A record with the progress of its processing job, which is asked for only while it runs. */
-export async function readView(metadata: Metadata, record: MediaRecord): Promise<MediaView> {
+export async function readView(metadata: Pick<Metadata, 'getJob'>, record: MediaRecord): Promise<MediaView> {
   const job = record.status === 'processing' ? await metadata.getJob(jobIdOf(record.media_id, 'process')) : null
   return viewOf(record, job)
 }

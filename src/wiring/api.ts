@@ -12,6 +12,8 @@ import { isIdentityConfigured } from '../http/identity.ts'
 import { explainListening } from '../http/listening.ts'
 import { openUploadTokens, readUploadKey } from '../http/upload-tokens.ts'
 import { openLibrary } from '../library/library.ts'
+import { openDeliveryLog } from '../notices/delivery-log.ts'
+import { readEndpoints } from '../notices/endpoints.ts'
 import { openLive } from '../notices/live.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
 import { readProfiles } from '../processing/profiles.ts'
@@ -30,10 +32,12 @@ import { describeEngines, isShared } from './engines.ts'
 import { openSiteImages } from './images.ts'
 import { type Ports, readinessOf } from './ports.ts'
 import { once, type Site } from './site.ts'
+import { startSiteWebhooks } from './webhooks.ts'
 
 export async function startApi(site: Site, ports: Ports, metrics: Metrics): Promise<string[]> {
   const { config, clock, closers, publicUrl } = site
   const { http, service } = config
+  const webhooks = await readEndpoints(config.notices)
   const live = openLive({ ...site, ...ports })
   const { edge, downloads, streams, images } = await openDelivery(site, ports)
   const app = await buildApp({
@@ -45,6 +49,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     streams,
     images,
     live,
+    deliveries: openDeliveryLog({ ...site, ...ports }),
     readiness: readinessOf(ports),
     drivers: await describeEngines(site),
     metrics,
@@ -57,6 +62,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     throw explainListening(error, http)
   })
   site.listensAt(http.host === '127.0.0.1' ? local : local.replace(/\/\/[^:/]+|\/\/\[.*\]/, `//${http.host}`))
+  startSiteWebhooks(site, ports, { endpoints: webhooks, metrics })
   const token = isIdentityConfigured(http) ? '-H "Authorization: Bearer $TOKEN" ' : ''
   const curl = `curl ${token}-F title="My first upload" -F file=@clip.mp4 ${publicUrl()}/api/media/upload`
   return [

@@ -7,6 +7,8 @@ import type { JobOutcome, Watch } from './watch.ts'
 
 export interface Metrics {
   watch: Watch
+  /** A webhook was tried. */
+  countWebhook(endpoint: string, outcome: string): void
   /** Jobs being done now. */
   running(): RunningJob[]
   /** In the text format of Prometheus. */
@@ -55,6 +57,12 @@ export function openMetrics(options: MetricsOptions): Metrics {
   addQueueFigures(registry, options)
   addRunningFigures(registry, running)
   const watch = watchWith(registry, held, clock)
+  const webhooks = new Counter({
+    name: 'media_webhook_tries_total',
+    help: 'Tries to deliver a webhook, by endpoint and how they ended.',
+    labelNames: ['endpoint', 'outcome'],
+    registers: [registry],
+  })
   const stopped = new AbortController()
   const beating = (async () => {
     while (!stopped.signal.aborted) {
@@ -65,6 +73,7 @@ export function openMetrics(options: MetricsOptions): Metrics {
   })()
   return {
     watch,
+    countWebhook: (endpoint, outcome) => webhooks.inc({ endpoint, outcome }),
     running,
     text: () => registry.metrics(),
     contentType: registry.contentType,

@@ -5,7 +5,7 @@ import { request as requestHttps } from 'node:https'
 import { isIP } from 'node:net'
 import { pipeline } from 'node:stream/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isInternal, lookupPublic } from './internal.ts'
+import { isInternal, publicLookup } from '../../media/internal.ts'
 
 export interface Post {
   url: URL
@@ -60,7 +60,7 @@ async function postOnce(path: string, size: number, post: Post, late: AbortSigna
     headers: { ...headers, 'content-length': size, ...(authorization ? { authorization } : {}) },
     signal,
     agent: false,
-    ...(mayBeInternal ? {} : { lookup: lookupPublic }),
+    ...(mayBeInternal ? {} : { lookup: publicLookup('allow_internal') }),
   })
   const answered = new Promise<IncomingMessage>((resolve, reject) => {
     request.once('response', resolve)

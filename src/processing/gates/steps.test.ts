@@ -7,11 +7,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { codeOf } from '../../media/errors.ts'
+import { isInternal } from '../../media/internal.ts'
 import type { MediaType } from '../../media/record.ts'
 import type { Processed } from '../process.ts'
 import { ffmpeg, openTestbed } from '../testbed.test.ts'
 import { readCues } from './captions.ts'
-import { isInternal } from './internal.ts'
 import { readSteps } from './steps.ts'
 
 /** Steps of an operator's: real programs in the sandbox, and a real server. */

@@ -7,6 +7,7 @@ import { readKeys } from '../../http/keys.ts'
 import { readTls } from '../../http/tls.ts'
 import { readUploadKey } from '../../http/upload-tokens.ts'
 import type { Chance } from '../../media/clock.ts'
+import { readEndpoints } from '../../notices/endpoints.ts'
 import { refuseLonelyWorker, requireDeliveryKeys, requireDistribution, requireSharedKeys } from '../engines.ts'
 import type { Role } from '../site.ts'
 import { type Finding, ok, tried } from './finding.ts'
@@ -43,6 +44,9 @@ export async function examineKeys(config: Config, role: Role, chance: Chance): P
             async () => `${(await readUploadKey(uploadKeyFile)).length} bytes of ${uploadKeyFile}`,
           ),
         ]
+      : []),
+    ...(config.notices.webhooksFile && !isEdge
+      ? [await tried('webhooks', async () => `${(await readEndpoints(config.notices)).length} endpoints are told`)]
       : []),
     ...(apiKeysFile && !isEdge
       ? [await tried('API keys', async () => (await readKeys(apiKeysFile), `of ${apiKeysFile}`))]
