@@ -136,6 +136,7 @@ describe('webhooks', () => {
         /media_webhook_tries_total\{endpoint="leaving",outcome="delivered"\} 1/,
       )
       assert.doesNotMatch(target.said(), /whsec_/)
+      assert.deepEqual(judge.unseen('webhooks'), [])
     } finally {
       await target.stop()
       for (const receiver of [flaky, steady, leaving]) await receiver.close()
