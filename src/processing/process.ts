@@ -65,18 +65,7 @@ export interface ProcessTask {
 }
 
 /** The fields that are known as soon as a media can be played. */
-export type Playable = Pick<
-  Processed,
-  | 'media_type'
-  | 'processed_s3_url'
-  | 'thumbnail_s3_url'
-  | 'width'
-  | 'height'
-  | 'duration'
-  | 'placeholder'
-  | 'dominant_color'
-  | 'renditions'
->
+export type Playable = Omit<Processed, 'content_type' | 'warnings' | 'checksum'>
 
 /** The fields that the final commit sets. */
 export type Processed = Required<
