@@ -69,13 +69,8 @@ export async function giveUp(
 
 async function resumeOrBegin(upload: DirectUpload): Promise<Begun> {
   const known = await upload.memory.recall()
-  if (!known || !isSameWish(known, upload.wish)) return await begin(upload)
+  if (!known || known.checksum !== (upload.wish.checksum ?? null)) return await begin(upload)
   return (await (known.media_id === null ? beginAgain(upload, known) : resume(upload, known))) ?? (await begin(upload))
-}
-
-/** What an upload cannot take on once it is begun. */
-function isSameWish(known: Remembered, { checksum, profile }: InitUpload): boolean {
-  return known.checksum === (checksum ?? null) && (known.profile ?? null) === (profile ?? null)
 }
 
 /** The upload that was remembered for this file, where the service still has it and its cut fits. */
@@ -119,8 +114,8 @@ async function begin({
   idempotency_key,
   source,
 }: DirectUpload): Promise<Begun> {
-  const { title, checksum = null, profile = null } = wish
-  const about = { idempotency_key, title, checksum, profile }
+  const { title, checksum = null } = wish
+  const about = { idempotency_key, title, checksum }
   // Before it is asked for: so a lost answer loses nothing.
   await memory.keep({ ...about, media_id: null, expires_at: new Date(Date.now() + keyTime).toISOString() })
   const headers = { 'idempotency-key': idempotency_key }

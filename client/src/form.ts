@@ -65,13 +65,11 @@ interface Form extends Pick<InitUpload, 'title' | 'filename' | 'profile'> {
  * Not `FormData`: nobody sees how far it is, and Node (24.21) crashes when such a request is aborted at the wrong time.
  */
 function encodeForm({ title, profile, file, filename, boundary }: Form): Blob {
-  const head = (disposition: string) => `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n`
-  const escapes: Record<string, string> = { '"': '%22', '\r': '%0D', '\n': '%0A' }
-  const name = filename.replace(/["\r\n]/g, (one) => escapes[one] ?? one)
-  const type = `Content-Type: ${file.type || 'application/octet-stream'}\r\n`
-  // Before the file, so that a profile which is not offered is refused before the bytes are taken.
-  const fields = Object.entries({ title, profile }).filter(([, value]) => value !== undefined)
-  const words = fields.flatMap(([field, value]) => [head(`name="${field}"`), `\r\n${value}\r\n`])
-  const pieces = [...words, head(`name="file"; filename="${name}"`), type, '\r\n']
-  return new Blob([...pieces, file, `\r\n--${boundary}--\r\n`], { type: `multipart/form-data; boundary=${boundary}` })
+  const part = `--${boundary}\r\nContent-Disposition: form-data; name=`
+  const name = filename.replace(/["\r\n]/g, encodeURIComponent)
+  // The file last, so that a profile which is not offered is refused before the bytes are taken.
+  const head =
+    `${part}"title"\r\n\r\n${title}\r\n${part}"profile"\r\n\r\n${profile ?? ''}\r\n` +
+    `${part}"file"; filename="${name}"\r\nContent-Type: ${file.type || 'application/octet-stream'}\r\n\r\n`
+  return new Blob([head, file, `\r\n--${boundary}--\r\n`], { type: `multipart/form-data; boundary=${boundary}` })
 }

@@ -4,8 +4,6 @@ export interface Remembered {
   idempotency_key: string
   title: string
   checksum: string | null
-  /** Not there in what earlier versions kept. */
-  profile?: string | null
   /** Null while it is not known whether the service has begun it. */
   media_id: string | null
   /** ISO 8601: afterwards it is worth nothing. */

@@ -76,12 +76,15 @@ function wishOf(source: UploadFile, { title, filename, profile, checksum }: Uplo
     filename: filename || name || 'file',
     content_type: type || unknownType,
     file_size: size,
-    ...(profile === undefined ? {} : { profile }),
+    ...(profile ? { profile } : {}),
     ...(checksum ? { checksum } : {}),
   }
 }
 
 async function memoryOf(requests: Requests, source: UploadFile, wish: InitUpload, { resume }: UploadOptions) {
   const store = resume === false ? undefined : (resume ?? defaultResumeStore())
-  return openMemory(store, store ? `${requests.base}|${await fingerprintOf(source, wish.filename)}` : '')
+  return openMemory(
+    store,
+    store ? `${requests.base}|${await fingerprintOf(source, wish.filename)}${wish.profile ?? ''}` : '',
+  )
 }
