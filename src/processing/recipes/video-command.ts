@@ -90,11 +90,12 @@ function copied({ video }: VideoPlan): string[] {
 
 export function encoded(plan: VideoPlan, rung: RungPlan, { preset, threads }: Given): string[] {
   const { video, colour, keyFrames } = plan
+  const coder = presetFor(rung, preset)
   // All sizes have their key frames at the same frames: the first of each two seconds, or where the copied one has them.
   const ownKeys = ['-force_key_frames', 'expr:isnan(prev_forced_t)+gt(floor(t/2),floor(prev_forced_t/2))']
   const sourceKeys = ['-force_key_frames', 'source', '-g', '100000', '-sc_threshold', '0']
   return [
-    ...['-map', rungLabel(rung), '-c:v', 'libx264', '-profile:v', 'high', '-preset', preset],
+    ...['-map', rungLabel(rung), '-c:v', 'libx264', '-profile:v', 'high', '-preset', coder],
     ...['-threads', String(threads)],
     ...['-crf', String(rung.crf), '-maxrate', String(rung.ceiling), '-bufsize', String(rung.ceiling * 2)],
     // Frames keep their own times; a base of 1/90000 s holds any rate, and x264 is told the real one.
@@ -102,6 +103,14 @@ export function encoded(plan: VideoPlan, rung: RungPlan, { preset, threads }: Gi
     ...(keyFrames === 'source' ? sourceKeys : ownKeys),
     ...['-pix_fmt', 'yuv420p', ...colour.tags],
   ]
+}
+
+const quick = ['veryfast', 'faster']
+/** Pixels of a film up to which a better preset costs little, and is seen the most: 0.006 of SSIM (bench/quality.ts). */
+const smallPicture = 640 * 360
+
+function presetFor({ size, isMain }: RungPlan, preset: string): string {
+  return isMain && quick.includes(preset) && size.width * size.height <= smallPicture ? 'fast' : preset
 }
 
 export function soundArgs(plan: VideoPlan): string[] {
