@@ -108,6 +108,18 @@ export const migrations: readonly string[] = [
   CREATE INDEX deliveries_newest ON deliveries (created_at DESC, delivery_id DESC);
   CREATE INDEX deliveries_expiring ON deliveries (expires_at);
   `,
+  // 5: what operators see: jobs by state, those due longest, the workers that live
+  `
+  ALTER TABLE jobs ADD COLUMN worker TEXT;
+  ALTER TABLE jobs ADD COLUMN parked_at INTEGER;
+  CREATE INDEX jobs_by_state ON jobs (state, coalesce(sweep_at, parked_at, 9e15), job_id) WHERE state <> 'done';
+  CREATE INDEX jobs_by_due ON jobs (lane, due_at) WHERE state = 'queued';
+  CREATE TABLE workers (
+    worker_id TEXT PRIMARY KEY,
+    expires_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) WITHOUT ROWID;
+  `,
 ]
 
 /**

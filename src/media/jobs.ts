@@ -36,6 +36,10 @@ export interface Job {
   progress: number
   last_error: string | null
   created_at: number
+  /** Whose it is while it runs, by `worker_id`; then, whose it was last. Null where nobody says. */
+  worker: string | null
+  /** Since when it waits for a person; null while it does not. */
+  parked_at: number | null
 }
 
 export type JobPatch = Partial<Omit<Job, 'job_id' | 'media_id' | 'user_id' | 'kind' | 'created_at'>>
@@ -81,6 +85,8 @@ export function newJob(
     progress: 0,
     last_error: null,
     created_at: now,
+    worker: null,
+    parked_at: null,
   }
 }
 
@@ -89,7 +95,20 @@ export function newJob(
  * @param sweep_at when the sweeper wakes it: at once when due, unless whoever queues it also sends a wake-up.
  */
 export function requeued(due_at: number, sweep_at: number = due_at) {
-  return { state: 'queued', due_at, sweep_at, wakes: 0, lease_until: null, progress: 0 } as const satisfies JobPatch
+  return {
+    state: 'queued',
+    due_at,
+    sweep_at,
+    wakes: 0,
+    lease_until: null,
+    progress: 0,
+    parked_at: null,
+  } as const satisfies JobPatch
+}
+
+/** The patch that leaves a job to a person. */
+export function parked(now: number, last_error: string) {
+  return { state: 'parked', sweep_at: null, lease_until: null, parked_at: now, last_error } as const satisfies JobPatch
 }
 
 /** The patch that ends a job. */

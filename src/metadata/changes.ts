@@ -35,7 +35,7 @@ export function patchedFields(patch: MediaPatch): [string, unknown][] {
 
 export const jobFields: readonly string[] = [
   ...['job_id', 'media_id', 'user_id', 'kind', 'lane', 'state', 'due_at', 'sweep_at', 'wakes', 'lease_until', 'token'],
-  ...['attempts', 'progress', 'last_error', 'created_at'],
+  ...['attempts', 'progress', 'last_error', 'created_at', 'worker', 'parked_at'],
 ]
 const fixedJobFields = ['job_id', 'media_id', 'user_id', 'kind', 'created_at']
 

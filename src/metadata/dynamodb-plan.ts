@@ -15,6 +15,7 @@ import {
   shardOf,
   stateKeys,
   userKey,
+  waitingKeys,
 } from './dynamodb-items.ts'
 import type { Item, Write } from './dynamodb-table.ts'
 import { foldCase } from './folding.ts'
@@ -146,8 +147,9 @@ function jobWrite(change: JobChange, marks: { commit: string; expires_at: number
   const fields = Object.fromEntries(patchedJobFields(patch))
   const Key = jobKey(job_id)
   const keys = {
-    ...(patch.sweep_at !== undefined && { due: dueOf(patch.sweep_at) }),
+    ...(patch.sweep_at !== undefined && { due: dueOf(patch) }),
     ...(patch.state && { state_shard: undefined, ...stateKeys(patch.state, Key.PK.slice(2)) }),
+    ...waitingKeys(patch, Key.PK.slice(2)),
   }
   const kept = marks.expires_at === undefined ? { commit: marks.commit } : marks
   const update = setting({ ...fields, ...keys, ...kept })

@@ -6,6 +6,7 @@ import { openDynamodbDeliveries } from './dynamodb-deliveries.ts'
 import { openTurns } from './dynamodb-gate.ts'
 import { cursorKey, dueOf, eventOf, eventSort, isKeyable, jobKey, jobOf, recordKey, setting } from './dynamodb-items.ts'
 import { openEventLog } from './dynamodb-log.ts'
+import { openDynamodbOperations } from './dynamodb-operations.ts'
 import { countByState, findDue, listPage } from './dynamodb-reads.ts'
 import { held, type Item, openTable, type Table, type TableGiven } from './dynamodb-table.ts'
 import type { CursorLease, Heartbeat, HeldCursor, Metadata } from './port.ts'
@@ -59,6 +60,7 @@ export function openDynamodbMetadata(settings: MetadataSettings, given: TableGiv
     takeCursor: async (name, lease) => await takeCursor(table, name, { ...lease, holder: chance.uuid() }),
     moveCursor: async (name, held) => await moveCursor(table, name, held),
     deliveries: openDynamodbDeliveries(table, clock.now),
+    ...openDynamodbOperations(table),
 
     ping: async () => {
       await table.update({ Key: { PK: 'P', SK: 'P' }, ...setting({ at: clock.now() }) })
@@ -94,7 +96,7 @@ async function itemsOf(table: Table, media_id: string, [from, to]: [string, stri
 async function renewJob(table: Table, { job_id, token, lease_until, sweep_at, progress }: Heartbeat): Promise<boolean> {
   if (!isKeyable(job_id)) return false
   const Key = jobKey(job_id)
-  const update = setting({ lease_until, sweep_at, due: dueOf(sweep_at), progress })
+  const update = setting({ lease_until, sweep_at, due: dueOf({ sweep_at }), progress })
   const done = await held(
     table.update({
       Key,

@@ -1,0 +1,131 @@
+import assert from 'node:assert/strict'
+import { it } from 'node:test'
+import { systemChance } from '../media/clock.ts'
+import { type Job, parked, requeued } from '../media/jobs.ts'
+import type { WorkerNote } from '../media/workers.ts'
+import { code, createdWithJob, eventually, foreignCursors, type Given, numbers } from './conformance-kit.ts'
+import type { JobQuery } from './port.ts'
+
+/** Later than any test takes, and than what other tests leave. */
+const farOff = 4e12
+
+/** What operators read; part of the suite in `conformance.ts`. */
+export function describeOperations(given: Given): void {
+  async function allJobs(query: JobQuery): Promise<Job[]> {
+    const found: Job[] = []
+    for (let cursor: string | undefined; ; ) {
+      const page = await given().listJobs({ ...query, cursor })
+      assert.ok(page.items.length <= query.limit)
+      found.push(...page.items)
+      if (page.next_cursor === null) return found
+      cursor = page.next_cursor
+    }
+  }
+
+  it('lists jobs of a state, the next to be looked at first, each once in pages of any size', async () => {
+    const places = [30, 10, 20, 10, 50, 40, 10, 60]
+    const made = await Promise.all(
+      places.map(async (at) => (await createdWithJob(given(), { sweep_at: farOff + at, due_at: farOff })).job),
+    )
+    const mine = new Set(made.map(({ job_id }) => job_id))
+    for (const limit of [1, 3, 100]) {
+      await eventually(async () => {
+        const all = (await allJobs({ state: 'queued', limit })).filter(({ job_id }) => mine.has(job_id))
+        assert.equal(new Set(all.map(({ job_id }) => job_id)).size, made.length)
+        assert.equal(all.length, made.length)
+        if (limit === 100)
+          assert.deepEqual(
+            all.map(({ sweep_at }) => (sweep_at ?? 0) - farOff),
+            places.toSorted((a, b) => a - b),
+          )
+        for (const job of all)
+          assert.deepEqual(
+            job,
+            made.find(({ job_id }) => job_id === job.job_id),
+          )
+      })
+    }
+  })
+
+  it('lists those parked last first, and no more when they are queued again', async () => {
+    const made = await Promise.all(numbers(1, 5).map(() => createdWithJob(given())))
+    for (const [index, { media_id, job }] of made.entries()) {
+      const patch = parked(farOff + index, `reason ${index}`)
+      await given().commit({
+        media_id,
+        expect: {},
+        jobs: [{ job_id: job.job_id, expect: { states: ['queued'] }, patch }],
+      })
+    }
+    const ids = new Set(made.map(({ job }) => job.job_id))
+    const reasons = async () =>
+      (await allJobs({ state: 'parked', limit: 2 })).filter((one) => ids.has(one.job_id)).map((one) => one.last_error)
+    await eventually(async () =>
+      assert.deepEqual(await reasons(), ['reason 4', 'reason 3', 'reason 2', 'reason 1', 'reason 0']),
+    )
+    const [first] = made
+    assert.ok(first)
+    const { media_id, job } = first
+    const patch = requeued(farOff)
+    await given().commit({
+      media_id,
+      expect: {},
+      jobs: [{ job_id: job.job_id, expect: { states: ['parked'] }, patch }],
+    })
+    await eventually(async () => assert.deepEqual(await reasons(), ['reason 4', 'reason 3', 'reason 2', 'reason 1']))
+    assert.equal((await given().getJob(job.job_id))?.parked_at, null)
+  })
+
+  it('refuses a cursor of jobs that it did not make', async () => {
+    for (const cursor of foreignCursors) {
+      await assert.rejects(given().listJobs({ state: 'queued', limit: 1, cursor }), code('invalid_cursor'), cursor)
+    }
+  })
+
+  it('tells since when the job of a lane that became due first has waited', async () => {
+    // Far in the past, so that nobody else's jobs of a shared engine come before them.
+    const origin = -2e9
+    const { media_id, job } = await createdWithJob(given(), { lane: 'tasks-long', due_at: origin })
+    await createdWithJob(given(), { lane: 'tasks-long', due_at: origin + 1 })
+    await createdWithJob(given(), { lane: 'tasks', due_at: origin - 1 })
+    await createdWithJob(given(), { lane: 'tasks-long', due_at: origin - 1, state: 'running' })
+    await eventually(async () => assert.equal(await given().oldestDue('tasks-long'), origin))
+    const change = (patch: Partial<Job>) =>
+      given().commit({
+        media_id,
+        expect: {},
+        jobs: [{ job_id: job.job_id, expect: { states: ['queued', 'running'] }, patch }],
+      })
+    await change({ state: 'running' })
+    await eventually(async () => assert.equal(await given().oldestDue('tasks-long'), origin + 1))
+    await change(requeued(origin - 5))
+    await eventually(async () => assert.equal(await given().oldestDue('tasks-long'), origin - 5))
+    await change({ lane: 'tasks' })
+    await eventually(async () => assert.equal(await given().oldestDue('tasks'), origin - 5))
+  })
+
+  it('keeps what a worker said last, until it expires', async () => {
+    const worker_id = `host.1.${systemChance.uuid()}`
+    const note: WorkerNote = {
+      worker_id,
+      started_at: 1,
+      seen_at: farOff,
+      expires_at: farOff + 500,
+      concurrency: 2,
+      jobs: [],
+    }
+    const mine = async (now: number) =>
+      (await given().listWorkers(now, 1_000)).filter((one) => one.worker_id === worker_id)
+    await given().noteWorker(note)
+    assert.deepEqual(await mine(farOff), [note])
+    const later: WorkerNote = {
+      ...{ ...note, expires_at: farOff + 9_000 },
+      jobs: [{ job_id: 'a.process', kind: 'process', progress: 3, seconds: 4 }],
+    }
+    await given().noteWorker(later)
+    assert.deepEqual(await mine(farOff + 1_000), [later])
+    assert.deepEqual(await mine(farOff + 9_000), [])
+    await given().noteWorker({ ...later, expires_at: farOff })
+    assert.deepEqual(await mine(farOff), [])
+  })
+}
