@@ -20,6 +20,7 @@ import { homeRoutes } from './routes/home.ts'
 import { imageRoutes } from './routes/images.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { metricsRoutes } from './routes/metrics.ts'
+import { operationsRoutes } from './routes/operations.ts'
 import { rawRoutes } from './routes/raw.ts'
 import { storeRoutes } from './routes/store.ts'
 import { streamRoutes } from './routes/streams.ts'
@@ -78,6 +79,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     downloadRoutes(api, deps)
     if (metrics) metricsRoutes(api, { metrics })
     webhookRoutes(api, deps.deliveries)
+    operationsRoutes(api, deps)
     if (direct) directRoutes(api, { ...deps, direct })
     if (companion) companionRoutes(api, { ...deps, companion })
     await api.register(async (uploads: App) => await uploadRoutes(uploads, deps))

@@ -4,6 +4,7 @@ import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fasti
 import type { Downloads } from '../delivery/download.ts'
 import type { Streams } from '../delivery/streams.ts'
 import type { Library } from '../library/library.ts'
+import type { Operations } from '../library/operations.ts'
 import type { Chance, Clock } from '../media/clock.ts'
 import type { Log } from '../media/log.ts'
 import type { DeliveryLog } from '../notices/delivery-log.ts'
@@ -46,6 +47,7 @@ export interface AppDeps {
   live: Live
   /** What became of webhooks. */
   deliveries: DeliveryLog
+  operations: Operations
   /** What readiness asks, by name. */
   readiness: Readiness
   /** The drivers that the settings name, by room. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../embedded/store.ts'
 import { openLibrary } from '../library/library.ts'
+import { openOperations } from '../library/operations.ts'
 import { isoTime, systemChance, systemClock } from '../media/clock.ts'
 import { newJob } from '../media/jobs.ts'
 import { silentLog } from '../media/log.ts'
@@ -79,6 +80,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     downloads: { download: async () => Promise.reject(new Error('this test has no downloads')) },
     live,
     deliveries: openDeliveryLog({ metadata, clock }),
+    operations: openOperations(ports),
     readiness: { metadata: async () => await metadata.ping(), objects: async () => await objects.ping() },
     log: silentLog,
     clock,

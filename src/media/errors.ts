@@ -67,6 +67,16 @@ export const errorCodes = [
 ] as const
 export type ErrorCode = (typeof errorCodes)[number]
 
+const fileCodes: readonly string[] = [
+  'unsupported_media',
+  ...errorCodes.slice(errorCodes.indexOf('undecodable'), errorCodes.indexOf('raw_missing')),
+]
+
+/** Whether what a parked job says of its end is the fault of the file, and so its owner's matter. */
+export function isFileFault(last_error: string | null): boolean {
+  return fileCodes.includes(last_error?.split(':')[0] ?? '')
+}
+
 /** An error with a stable code. `message` is the operator's text; it may name internals and is never shown to a caller. */
 export class MediaError extends Error {
   readonly code: ErrorCode

@@ -12,6 +12,7 @@ import { isIdentityConfigured } from '../http/identity.ts'
 import { explainListening } from '../http/listening.ts'
 import { openUploadTokens, readUploadKey } from '../http/upload-tokens.ts'
 import { openLibrary } from '../library/library.ts'
+import { openOperations } from '../library/operations.ts'
 import { openDeliveryLog } from '../notices/delivery-log.ts'
 import { readEndpoints } from '../notices/endpoints.ts'
 import { openLive } from '../notices/live.ts'
@@ -50,6 +51,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     images,
     live,
     deliveries: openDeliveryLog({ ...site, ...ports }),
+    operations: openOperations({ ...site, ...ports }),
     readiness: readinessOf(ports),
     drivers: await describeEngines(site),
     metrics,

@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { isLoopback } from '../http/identity.ts'
 import { openProbes } from '../http/probes.ts'
@@ -11,6 +12,7 @@ import { openRunner } from '../processing/tools/run.ts'
 import { isVideoSafe, type Sandbox } from '../processing/tools/sandbox.ts'
 import { openLead } from '../worker/lead.ts'
 import { type Metrics, openMetrics } from '../worker/metrics.ts'
+import { startPresence } from '../worker/presence.ts'
 import { startSweeper } from '../worker/sweeper.ts'
 import { startWorker } from '../worker/worker.ts'
 import { describeEngines, isShared } from './engines.ts'
@@ -37,9 +39,16 @@ export async function startWork(site: Site, ports: Ports, metrics: Metrics): Pro
   const { config, closers } = site
   const parts = await openWorkParts(site, ports)
   startSweep(site, ports)
-  const worker = startWorker({ ...site, ...parts, ...config.worker, watch: metrics.watch })
+  const worker_id = workerName(site)
+  const worker = startWorker({ ...site, ...parts, ...config.worker, worker_id, watch: metrics.watch })
   closers.add('worker', worker.stop, config.worker.stopSeconds * 1_000)
+  const presence = startPresence({ ...site, ...parts, ...config.worker, worker_id, running: metrics.running })
+  closers.add('presence', presence.stop)
   return parts.lines
+}
+
+function workerName({ chance }: Site): string {
+  return `${hostname()}.${process.pid}.${chance.secret(4).toString('hex')}`
 }
 
 /** Every process that can sweeps; on shared engines one at a time does. */

@@ -2,6 +2,7 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Clock } from '../media/clock.ts'
 import { type Job, jobKinds, type Lane, lanes } from '../media/jobs.ts'
 import type { Log } from '../media/log.ts'
+import type { RunningJob } from '../media/workers.ts'
 import type { Queue } from '../queue/port.ts'
 import type { JobOutcome, Watch } from './watch.ts'
 
@@ -16,15 +17,6 @@ export interface Metrics {
   contentType: string
   /** Ends the heartbeat in the log. */
   stop(): Promise<void>
-}
-
-export interface RunningJob {
-  job_id: string
-  kind: Job['kind']
-  /** 0–100 */
-  progress: number
-  /** Since it was begun. */
-  seconds: number
 }
 
 interface Held {

@@ -19,6 +19,8 @@ export interface Performing extends Segmenting {
   cdn?: Cdn | undefined
   processedBucket: string
   leaseMs: number
+  /** As operators know it. */
+  worker_id?: string
 }
 
 type Perform = (claim: Claim, doing: Performing, attempt: Attempt) => Promise<Ending>
