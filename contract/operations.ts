@@ -25,6 +25,7 @@ export const QueueState = Type.Object(
     lanes: Type.Object({ tasks: LaneState, 'tasks-long': LaneState }, { additionalProperties: false }),
     jobs: Type.Object(
       {
+        held: Count('Waiting until their user has room for them: see `QUOTA_JOBS`.'),
         queued: Count('Waiting for a worker, or for their time.'),
         running: Count('Being done.'),
         parked: Count('Dead letters: nobody tries them again by itself.'),
@@ -47,7 +48,7 @@ export const Job = Type.Object(
     user_id: Type.String(),
     kind: Type.String({ description: '`process`, `purge`, `tidy`, `expire`…' }),
     lane: Lane,
-    state: Type.Enum(['queued', 'running', 'done', 'parked']),
+    state: Type.Enum(['held', 'queued', 'running', 'done', 'parked']),
     attempts: Count('Times it was begun since it was queued.'),
     progress: Percent,
     created_at: Time,
@@ -109,7 +110,9 @@ export const ListJobs = Type.Object({
   limit,
   cursor,
   state: Type.Optional(
-    Type.Enum(['queued', 'running'], { description: 'Without it those running, and then those queued.' }),
+    Type.Enum(['running', 'queued', 'held'], {
+      description: 'Without it those running, then those queued, then those held.',
+    }),
   ),
 })
 

@@ -7,6 +7,7 @@ import { noticesSettings } from './notices/settings.ts'
 import { objectsSettings } from './objects/settings.ts'
 import { processingSettings } from './processing/settings.ts'
 import { queueSettings } from './queue/settings.ts'
+import { quotaSettings } from './quotas/settings.ts'
 import { uploadSettings } from './uploads/settings.ts'
 import { workerSettings } from './worker/settings.ts'
 
@@ -31,6 +32,7 @@ export const rooms = {
   metadata: metadataSettings,
   queue: queueSettings,
   worker: workerSettings,
+  quotas: quotaSettings,
   processing: processingSettings,
   delivery: deliverySettings,
   notices: noticesSettings,

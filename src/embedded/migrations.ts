@@ -120,6 +120,12 @@ export const migrations: readonly string[] = [
     doc TEXT NOT NULL
   ) WITHOUT ROWID;
   `,
+  // 6: jobs that wait for their user's others
+  `
+  INSERT INTO job_counts (state, jobs) VALUES ('held', 0);
+  CREATE INDEX jobs_by_user ON jobs (user_id, state, created_at, job_id)
+    WHERE kind = 'process' AND state IN ('held', 'queued', 'running');
+  `,
 ]
 
 /**

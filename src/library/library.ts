@@ -1,3 +1,4 @@
+import type { Admission } from '../media/admission.ts'
 import { type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import { type Job, jobIdOf, jobStates, newJob, over } from '../media/jobs.ts'
@@ -26,6 +27,8 @@ interface Ports {
   queue: Queue
   clock: Clock
   log: Log
+  /** How much one user may have in flight; without it everything. */
+  admission?: Admission
 }
 
 /** A commit that lost a race is tried again on what it finds; more often than this is somebody hammering. */
@@ -68,6 +71,7 @@ export function openLibrary(ports: Ports): Library {
         throw error
       }
       await wake(queue, { job_id: jobIdOf(media_id, 'purge'), lane: purgeLane }, log)
+      await ports.admission?.refill(user_id)
     },
 
     retry: async (user_id, media_id) => {

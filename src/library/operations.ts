@@ -1,3 +1,4 @@
+import type { Admission } from '../media/admission.ts'
 import type { Clock } from '../media/clock.ts'
 import { isFileFault } from '../media/errors.ts'
 import { type Job, type JobState, type Lane, lanes } from '../media/jobs.ts'
@@ -11,7 +12,7 @@ import { replayJob } from './replay.ts'
 /** What operators see of the work, and do about what got stuck. */
 export interface Operations {
   queue(): Promise<QueueReport>
-  /** Jobs not over: those running, then those queued; or of one state. @throws MediaError `invalid_cursor` */
+  /** Jobs not over: those running, then those queued, then those held; or of one state. @throws MediaError `invalid_cursor` */
   jobs(query: { state?: LiveState | undefined; limit: number; cursor?: string | undefined }): Promise<JobPage>
   /** Workers that have been heard of lately. */
   workers(): Promise<WorkerNote[]>
@@ -24,7 +25,7 @@ export interface Operations {
   replay(job_id: string): Promise<Job>
 }
 
-export const liveStates = ['running', 'queued'] as const satisfies readonly JobState[]
+export const liveStates = ['running', 'queued', 'held'] as const satisfies readonly JobState[]
 export type LiveState = (typeof liveStates)[number]
 
 /** Whose it is that a job is parked. */
@@ -52,6 +53,7 @@ export interface OperationsPorts {
   queue: Queue
   clock: Clock
   log: Log
+  admission?: Admission
 }
 
 const mostWorkers = 1_000
@@ -76,7 +78,7 @@ export function openOperations(ports: OperationsPorts): Operations {
 
     jobs: async ({ state, limit, cursor }) => {
       if (state) return await metadata.listJobs({ state, limit, cursor })
-      return await runningThenQueued(metadata, { limit, cursor })
+      return await allLive(metadata, { limit, cursor })
     },
 
     workers: async () => await metadata.listWorkers(clock.now(), mostWorkers),
@@ -88,16 +90,16 @@ export function openOperations(ports: OperationsPorts): Operations {
   }
 }
 
-/** A cursor says which of the two lists it goes on with. */
-async function runningThenQueued(
+/** A cursor says which of the lists it goes on with. */
+async function allLive(
   metadata: Pick<Metadata, 'listJobs'>,
-  { limit, cursor = 'running.' }: { limit: number; cursor?: string | undefined },
+  { limit, cursor = `${liveStates[0]}.` }: { limit: number; cursor?: string | undefined },
 ): Promise<JobPage> {
-  const dot = cursor.indexOf('.')
-  const state = cursor.startsWith('queued.') ? 'queued' : 'running'
+  const state = liveStates.find((one) => cursor.startsWith(`${one}.`))
   // A cursor without its list goes to the driver whole, which refuses what it did not make.
-  const inner = cursor.startsWith(`${state}.`) ? cursor.slice(dot + 1) : cursor
-  const page = await metadata.listJobs({ state, limit, cursor: inner || undefined })
-  const next = page.next_cursor === null ? null : `${state}.${page.next_cursor}`
-  return { items: page.items, next_cursor: next ?? (state === 'running' ? 'queued.' : null) }
+  const inner = state ? cursor.slice(state.length + 1) : cursor
+  const page = await metadata.listJobs({ state: state ?? liveStates[0], limit, cursor: inner || undefined })
+  const after = liveStates[liveStates.indexOf(state ?? liveStates[0]) + 1]
+  if (page.next_cursor !== null) return { ...page, next_cursor: `${state}.${page.next_cursor}` }
+  return { ...page, next_cursor: after ? `${after}.` : null }
 }

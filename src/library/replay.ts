@@ -1,6 +1,7 @@
+import { type Admission, freeAdmission } from '../media/admission.ts'
 import { type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
-import { firstWakeAfter, type Job, jobIdOf, laneFor, requeued } from '../media/jobs.ts'
+import { firstWakeAfter, heldBack, type Job, jobIdOf, laneFor, requeued } from '../media/jobs.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord } from '../media/record.ts'
@@ -15,25 +16,30 @@ export interface ReplayPorts {
   queue: Queue
   clock: Clock
   log: Log
+  /** How much one user may have in flight; without it everything. */
+  admission?: Admission
 }
 
 /** Has a failed media processed again. @throws MediaError `wrong_state` unless failed, `raw_expired`, `conflict` */
 export async function retryMedia(found: MediaRecord, ports: ReplayPorts): Promise<MediaRecord> {
-  const { metadata, objects, queue, clock, log } = ports
+  const { metadata, objects, queue, clock, log, admission = freeAdmission } = ports
   const { media_id } = found
   const { status } = advance(found.status, 'retried')
   if (!(await rawIsThere(objects, found))) throw new MediaError('raw_expired', `raw bytes of ${media_id} are gone`)
   const job_id = jobIdOf(media_id, 'process')
   const now = clock.now()
-  const { record } = await metadata.commit({
-    media_id,
-    expect: { version: found.version, status: legalFrom('retried') },
-    patch: { status, error: null, attempts: 0 },
-    jobs: [{ job_id, expect: { states: ['parked', 'done'] }, patch: fresh(now) }],
-    events: [{ type: 'media.retried', at: isoTime(now) }],
+  return await admission.admit(found.user_id, async (held) => {
+    const patch = { ...fresh(now), ...(held && heldBack(now)) }
+    const { record } = await metadata.commit({
+      media_id,
+      expect: { version: found.version, status: legalFrom('retried') },
+      patch: { status, error: null, attempts: 0 },
+      jobs: [{ job_id, expect: { states: ['parked', 'done'] }, patch }],
+      events: [{ type: 'media.retried', at: isoTime(now) }],
+    })
+    if (!held) await wake(queue, { job_id, lane: laneFor(record.media_type, record.file_size ?? 0) }, log)
+    return record
   })
-  await wake(queue, { job_id, lane: laneFor(record.media_type, record.file_size ?? 0) }, log)
-  return record
 }
 
 function fresh(now: number) {

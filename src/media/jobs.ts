@@ -6,8 +6,8 @@ import type { MediaRecord, MediaType, MediaView } from './record.ts'
 export const jobKinds = ['process', 'purge', 'tidy', 'expire', 'segment'] as const
 export type JobKind = (typeof jobKinds)[number]
 
-/** `queued` waits for `due_at`; `running` holds a lease; `done` is over; `parked` waits for a person. */
-export const jobStates = ['queued', 'running', 'done', 'parked'] as const
+/** `held` waits until its user has room for it; `queued` waits for `due_at`; `running` holds a lease; `done` is over; `parked` waits for a person. */
+export const jobStates = ['held', 'queued', 'running', 'done', 'parked'] as const
 export type JobState = (typeof jobStates)[number]
 
 export const lanes = ['tasks', 'tasks-long'] as const
@@ -66,19 +66,22 @@ export function laneFor(media_type: MediaType | null, file_size: number): Lane {
 }
 
 export function newJob(
-  given: Pick<Job, 'media_id' | 'user_id' | 'kind' | 'lane'> & { now: number; due_at?: number },
+  given: Pick<Job, 'media_id' | 'user_id' | 'kind' | 'lane'> & {
+    now: number
+    due_at?: number
+    /** Whether it waits for its user's others first. */
+    held?: boolean
+  },
 ): Job {
-  const { media_id, user_id, kind, lane, now, due_at = now } = given
+  const { media_id, user_id, kind, lane, now, due_at = now, held = false } = given
   return {
     job_id: jobIdOf(media_id, kind),
     media_id,
     user_id,
     kind,
     lane,
-    state: 'queued',
     due_at,
-    sweep_at: due_at + firstWakeAfter,
-    wakes: 0,
+    ...(held ? heldBack(now) : { state: 'queued', sweep_at: due_at + firstWakeAfter, wakes: 0 }),
     lease_until: null,
     token: 0,
     attempts: 0,
@@ -104,6 +107,19 @@ export function requeued(due_at: number, sweep_at: number = due_at) {
     progress: 0,
     parked_at: null,
   } as const satisfies JobPatch
+}
+
+/** The sweeper looks after held jobs more and more seldom: whoever ends a job lets the next go. */
+const heldWakes = 4
+
+/** The patch that lets a job wait until its user has room for it. */
+export function heldBack(now: number) {
+  return { state: 'held', sweep_at: nextSweep(now, heldWakes), wakes: heldWakes } as const satisfies JobPatch
+}
+
+/** The patch that lets a held job go; whoever commits it sends the wake-up. */
+export function released(now: number): JobPatch {
+  return requeued(now, now + firstWakeAfter)
 }
 
 /** The patch that leaves a job to a person. */

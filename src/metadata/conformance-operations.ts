@@ -1,9 +1,18 @@
 import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { systemChance } from '../media/clock.ts'
-import { type Job, parked, requeued } from '../media/jobs.ts'
+import { type Job, type JobPatch, type JobState, newJob, parked, released, requeued } from '../media/jobs.ts'
 import type { WorkerNote } from '../media/workers.ts'
-import { code, createdWithJob, eventually, foreignCursors, type Given, numbers } from './conformance-kit.ts'
+import {
+  code,
+  createdWithJob,
+  eventually,
+  foreignCursors,
+  type Given,
+  numbers,
+  someRecord,
+  someUser,
+} from './conformance-kit.ts'
 import type { JobQuery } from './port.ts'
 
 /** Later than any test takes, and than what other tests leave. */
@@ -102,6 +111,45 @@ export function describeOperations(given: Given): void {
     await eventually(async () => assert.equal(await given().oldestDue('tasks-long'), origin - 5))
     await change({ lane: 'tasks' })
     await eventually(async () => assert.equal(await given().oldestDue('tasks'), origin - 5))
+  })
+
+  it('lists the jobs of a user that make outputs: those held, and those in flight, first made first', async () => {
+    const user_id = someUser()
+    const made: Record<string, string> = {}
+    for (const [at, [name, fields]] of Object.entries({
+      waits: { state: 'held' },
+      second: { state: 'queued' },
+      third: { state: 'running' },
+      later: { state: 'held' },
+      done: { state: 'done' },
+      parked: { state: 'parked' },
+      purge: { state: 'queued', kind: 'purge' },
+    } satisfies Record<string, Partial<Job>>).entries()) {
+      const record = someRecord({ user_id })
+      const { media_id } = record
+      const { kind = 'process', ...rest } = fields as Partial<Job>
+      const job = { ...newJob({ media_id, user_id, kind, lane: 'tasks', now: at }), ...rest }
+      await given().commit({ media_id, expect: { absent: true }, create: record, jobs: [{ create: job }] })
+      made[job.job_id] = name
+    }
+    const names = async (held: boolean, limit = 10) =>
+      (await given().userJobs(user_id, { held, limit })).map((job_id) => made[job_id])
+    await eventually(async () => assert.deepEqual(await names(true), ['waits', 'later']))
+    await eventually(async () => assert.deepEqual((await names(false)).sort(), ['second', 'third']))
+    assert.deepEqual(await names(true, 1), ['waits'])
+    assert.deepEqual(await given().userJobs(someUser(), { held: true, limit: 1 }), [])
+    const idOf = (name: string) => Object.keys(made).find((job_id) => made[job_id] === name) ?? ''
+    const move = async (name: string, from: JobState, patch: JobPatch) => {
+      const job_id = idOf(name)
+      const change = { job_id, expect: { states: [from] }, patch }
+      await given().commit({ media_id: job_id.split('.')[0] ?? '', expect: {}, jobs: [change] })
+    }
+    await move('waits', 'held', released(5))
+    await move('second', 'queued', { state: 'done' })
+    await move('parked', 'parked', requeued(5))
+    await move('third', 'running', { progress: 5 })
+    await eventually(async () => assert.deepEqual(await names(true), ['later']))
+    await eventually(async () => assert.deepEqual((await names(false)).sort(), ['parked', 'third', 'waits']))
   })
 
   it('keeps what a worker said last, until it expires', async () => {

@@ -9,7 +9,7 @@ import type { Item, Key } from './dynamodb-table.ts'
  * | item    | PK             | SK            | in the index                                            |
  * |---------|----------------|---------------|---------------------------------------------------------|
  * | record  | `M#{media_id}` | `M`           | `by-user` while not deleted, `by-unlogged` while the log lacks an event of it |
- * | job     | `M#{media_id}` | `J#{kind}`    | `by-state` until done, `by-unlogged` under a partition of its lane while queued |
+ * | job     | `M#{media_id}` | `J#{kind}`    | `by-state` until done, `by-unlogged` under a partition of its lane while queued, `by-user` under partitions of its user while it is to be done and makes outputs |
  * | event   | `M#{media_id}` | `E#{seq}`     |                                                         |
  * | log     | `L#{chunk}`    | `B#{batch}`   |                                                         |
  * | cursor  | `C#{name}`     | `C`           |                                                         |
@@ -82,10 +82,12 @@ export function recordOf(doc: string): MediaRecord {
 /** A null is left out: an index's key cannot be null. */
 export function jobItem(job: Job): Item {
   const fields = Object.entries(job).filter(([name, value]) => value !== null && jobFields.includes(name))
-  const { state, media_id } = job
+  const { state, media_id, user_id, job_id, created_at } = job
   return {
     ...{ ...jobKey(job.job_id), ...Object.fromEntries(fields), ...stateKeys(state, media_id) },
     ...{ due: dueOf(job), ...waitingKeys(job, media_id) },
+    ...userKeys({ job_id, state, user_id }),
+    listed: `${String(created_at).padStart(15, '0')}#${job_id}`,
   }
 }
 
@@ -121,6 +123,18 @@ export function dueShard(lane: Lane, shard: number): number {
 
 export function eventOf({ media_id, user_id, seq, type, at, data }: Item): MediaEvent {
   return { event_id: `${media_id}.${seq}`, media_id, user_id, seq, type, at, data: JSON.parse(data) }
+}
+
+/** A job that makes outputs, among those of its user. @returns nothing for a job of another kind, or a state that stays */
+export function userKeys(job: { job_id: string; state: JobState | undefined; user_id: string }): Item {
+  const { job_id, state, user_id } = job
+  if (!state || !job_id.endsWith('.process')) return {}
+  const inFlight = state === 'queued' || state === 'running'
+  return { user: state === 'held' || inFlight ? userJobsKey(user_id, state === 'held') : undefined }
+}
+
+export function userJobsKey(user_id: string, held: boolean): string {
+  return `J#${held ? 'held' : 'live'}#${user_id}`
 }
 
 export function userKey(user_id: string): string {

@@ -2,11 +2,22 @@ import { MediaError } from '../media/errors.ts'
 import type { Lane } from '../media/jobs.ts'
 import type { WorkerNote } from '../media/workers.ts'
 import { readCursor, readTime, writeCursor } from './cursors.ts'
-import { dueShard, indexes, isKeyable, jobKey, jobOf, setting, shardOf, shards, stateShard } from './dynamodb-items.ts'
+import {
+  dueShard,
+  indexes,
+  isKeyable,
+  jobKey,
+  jobOf,
+  setting,
+  shardOf,
+  shards,
+  stateShard,
+  userJobsKey,
+} from './dynamodb-items.ts'
 import type { Item, Table } from './dynamodb-table.ts'
 import type { JobPage, JobQuery, Metadata } from './port.ts'
 
-type Operations = Pick<Metadata, 'listJobs' | 'oldestDue' | 'noteWorker' | 'listWorkers'>
+type Operations = Pick<Metadata, 'listJobs' | 'oldestDue' | 'userJobs' | 'noteWorker' | 'listWorkers'>
 
 const longestPage = 1_000
 const everyShard = Array.from({ length: shards }, (_, shard) => shard)
@@ -16,6 +27,18 @@ export function openDynamodbOperations(table: Table): Operations {
   return {
     listJobs: async (query) => await jobPage(table, query),
     oldestDue: async (lane) => await findOldest(table, lane),
+
+    userJobs: async (user_id, { held, limit }) => {
+      if (!isKeyable(user_id)) return []
+      const { Items = [] } = await table.query({
+        IndexName: indexes.user,
+        KeyConditionExpression: '#user = :user',
+        ExpressionAttributeNames: { '#user': 'user' },
+        ExpressionAttributeValues: { ':user': userJobsKey(user_id, held) },
+        Limit: bounded(limit),
+      })
+      return Items.map(({ PK, SK }) => `${PK.slice(2)}.${SK.slice(2)}`)
+    },
 
     noteWorker: async (note) => {
       const expires_at = Math.ceil(note.expires_at / 1_000)

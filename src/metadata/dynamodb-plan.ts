@@ -15,6 +15,7 @@ import {
   shardOf,
   stateKeys,
   userKey,
+  userKeys,
   waitingKeys,
 } from './dynamodb-items.ts'
 import type { Item, Write } from './dynamodb-table.ts'
@@ -52,7 +53,7 @@ export function planCommit(change: Commit, known: Known | null, at: { now: numbe
   const after = { ...before, record, event_seq: before.event_seq + events.length, expires_at }
   const writes = [
     recordWrite(change, before, after, at),
-    ...jobs.map((job) => jobWrite(job, { commit: at.id, expires_at })),
+    ...jobs.map((job) => jobWrite(job, { commit: at.id, expires_at }, record.user_id)),
     ...events.map((event) => eventWrite(event, { commit: at.id, expires_at })),
   ]
   requireRoom(change.media_id, writes)
@@ -137,7 +138,11 @@ function recordFields({ record, event_seq, expires_at }: Known): Item {
   }
 }
 
-function jobWrite(change: JobChange, marks: { commit: string; expires_at: number | undefined }): Write {
+function jobWrite(
+  change: JobChange,
+  marks: { commit: string; expires_at: number | undefined },
+  user_id: string,
+): Write {
   if ('create' in change) {
     const Item = present({ ...jobItem(change.create), ...marks })
     return { Put: { Item, ConditionExpression: 'attribute_not_exists(PK)' } }
@@ -150,6 +155,7 @@ function jobWrite(change: JobChange, marks: { commit: string; expires_at: number
     ...(patch.sweep_at !== undefined && { due: dueOf(patch) }),
     ...(patch.state && { state_shard: undefined, ...stateKeys(patch.state, Key.PK.slice(2)) }),
     ...waitingKeys(patch, Key.PK.slice(2)),
+    ...userKeys({ job_id, state: patch.state, user_id }),
   }
   const kept = marks.expires_at === undefined ? { commit: marks.commit } : marks
   const update = setting({ ...fields, ...keys, ...kept })

@@ -5,7 +5,7 @@ import { readCursor, readTime, writeCursor } from './cursors.ts'
 import { jobColumns, jobOf } from './embedded-steps.ts'
 import type { JobPage, JobQuery, Metadata } from './port.ts'
 
-type Operations = Pick<Metadata, 'listJobs' | 'oldestDue' | 'noteWorker' | 'listWorkers'>
+type Operations = Pick<Metadata, 'listJobs' | 'oldestDue' | 'userJobs' | 'noteWorker' | 'listWorkers'>
 
 const longestPage = 1_000
 /** Milliseconds after which what a dead worker said is forgotten. */
@@ -24,6 +24,14 @@ export function openEmbeddedOperations(store: Store): Operations {
     oldestDue: async (lane: Lane) => {
       const sql = "SELECT min(due_at) AS due_at FROM jobs WHERE lane = :lane AND state = 'queued'"
       return (await read(sql, { lane }))[0]?.due_at ?? null
+    },
+
+    userJobs: async (user_id, { held, limit }) => {
+      if (!user_id.isWellFormed()) return []
+      const states = held ? "'held'" : "'queued', 'running'"
+      const sql = `SELECT job_id FROM jobs WHERE user_id = :user_id AND state IN (${states})
+        AND kind = 'process' AND state IN ('held', 'queued', 'running') ORDER BY created_at, job_id LIMIT :limit`
+      return (await read(sql, { user_id, limit: bounded(limit) })).map(({ job_id }) => job_id)
     },
 
     noteWorker: async (note) => {

@@ -70,7 +70,7 @@ export function openEmbeddedMetadata(store: Store): Metadata {
 
     dueJobs: async (now, limit) => {
       const due = await rows(
-        `SELECT ${jobColumns} FROM jobs WHERE sweep_at <= :now AND state IN ('queued', 'running')
+        `SELECT ${jobColumns} FROM jobs WHERE sweep_at <= :now AND state IN ('held', 'queued', 'running')
          ORDER BY sweep_at, job_id LIMIT :limit`,
         { now, limit: bounded(limit) },
       )

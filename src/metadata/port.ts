@@ -45,6 +45,12 @@ export interface Metadata {
   /** Since when the queued job of a lane that became due first has been due, or will be; null when none is queued. */
   oldestDue(lane: Lane): Promise<number | null>
 
+  /**
+   * Ids of a user's processing jobs that are held, or that are queued or run, those made first first, at most so many.
+   * May lag, as `list` does.
+   */
+  userJobs(user_id: string, which: { held: boolean; limit: number }): Promise<string[]>
+
   /** Notes what a worker says of itself, in the place of what it said before. */
   noteWorker(note: WorkerNote): Promise<void>
   /** Workers that are not expired, by id. */

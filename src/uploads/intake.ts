@@ -1,3 +1,4 @@
+import { type Admission, freeAdmission } from '../media/admission.ts'
 import { type Chance, type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { jobIdOf, laneFor, newJob } from '../media/jobs.ts'
@@ -62,6 +63,8 @@ export interface IntakePorts {
   clock: Clock
   chance: Chance
   log: Log
+  /** How much one user may have in flight; without it everything. */
+  admission?: Admission
   /** Bucket of raw bytes. */
   tempBucket: string
   /** Bytes. */
@@ -108,7 +111,7 @@ async function makeMedia(
   received: Received,
   { title, profile, named }: { title: string; profile: string | null; named: Named | undefined },
 ): Promise<MediaRecord> {
-  const { objects, queue, chance, clock, log, tempBucket } = ports
+  const { objects, queue, chance, clock, log, tempBucket, admission = freeAdmission } = ports
   const { type, staged } = received
   const media_id = named?.media_id ?? chance.uuid()
   // Under one key two may come at once: each keeps its bytes in a place of its own until it is settled whose they are.
@@ -123,10 +126,13 @@ async function makeMedia(
     temp_s3_url: s3Url(ref),
     now: clock.now(),
   }
-  const record = await commitOrRemove(ports, firstCommit(received, born), () => objects.remove(ref))
   const lane = laneFor(type.media_type, staged.size)
-  await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
-  return record
+  return await admission.admit(received.user_id, async (held) => {
+    const change = firstCommit(received, { ...born, held })
+    const record = await commitOrRemove(ports, change, () => objects.remove(ref))
+    if (!held) await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
+    return record
+  })
 }
 
 /** @throws MediaError `file_empty`, `unsupported_media` */
@@ -137,12 +143,16 @@ function admit(head: Uint8Array): Sniffed {
   return type
 }
 
-type Born = Pick<MediaRecord, 'media_id' | 'title' | 'profile' | 'idempotency'> & { temp_s3_url: string; now: number }
+type Born = Pick<MediaRecord, 'media_id' | 'title' | 'profile' | 'idempotency'> & {
+  temp_s3_url: string
+  now: number
+  held: boolean
+}
 
 /** Record, job and event come into being in one commit. */
 function firstCommit(
   { user_id, filename, type, staged }: Received,
-  { media_id, title, profile, idempotency, temp_s3_url, now }: Born,
+  { media_id, title, profile, idempotency, temp_s3_url, now, held }: Born,
 ): Commit {
   const { media_type, content_type } = type
   const { status, event } = advance('uploading', 'uploaded')
@@ -155,7 +165,7 @@ function firstCommit(
       ...{ media_id, user_id, title, profile, media_type, upload_time: at, status },
       ...{ temp_s3_url, etag: staged.etag, file_size: staged.size, filename, content_type, idempotency },
     }),
-    jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane, now }) }],
+    jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane, now, held }) }],
     events: [{ type: event, at }],
   }
 }

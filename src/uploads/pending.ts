@@ -1,3 +1,4 @@
+import { type Admission, freeAdmission } from '../media/admission.ts'
 import { isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import { jobIdOf, jobStates, laneFor, newJob, over } from '../media/jobs.ts'
@@ -49,6 +50,8 @@ export interface Found {
 export interface PendingPorts extends FinishPorts, BeginPorts {
   queue: Queue
   log: Log
+  /** How much one user may have in flight; without it everything. */
+  admission?: Admission
 }
 
 const purgeLane = 'tasks'
@@ -58,7 +61,7 @@ const raceLimit = 8
 type Upload = MediaRecord & { upload: UploadDetails }
 
 export function openPending(ports: PendingPorts): Pending {
-  const { metadata, queue, log } = ports
+  const { metadata, queue, log, admission = freeAdmission } = ports
   // Two that finish or give up the same upload at once would each see half of what the other does.
   const inTurn = openTurns()
 
@@ -85,10 +88,12 @@ export function openPending(ports: PendingPorts): Pending {
     try {
       const object = await assemble(ports, upload, parts)
       const type = await typeOf(ports.objects, object)
-      const completed = await commitMedia(ports, { record, object, type, parts })
-      const lane = laneFor(type.media_type, object.size)
-      await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
-      return completed
+      return await admission.admit(record.user_id, async (held) => {
+        const completed = await commitMedia(ports, { record, object, type, parts, held })
+        const lane = laneFor(type.media_type, object.size)
+        if (!held) await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
+        return completed
+      })
     } catch (error) {
       if (codeOf(error) === 'unsupported_media') await giveUp(ports, record, 'unsupported_media')
       throw error

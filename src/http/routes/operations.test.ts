@@ -35,7 +35,7 @@ describe('operations routes', () => {
     await addFailed(kit, 'gave_up: x')
     const body = (await kit.app.inject('/api/operations/queue')).json()
     fits(QueueState, body)
-    assert.deepEqual(body.jobs, { queued: 1, running: 0, parked: 1 })
+    assert.deepEqual(body.jobs, { held: 0, queued: 1, running: 0, parked: 1 })
     assert.deepEqual([body.lanes.tasks.depth, body.lanes['tasks-long'].depth], [1, 0])
     assert.ok(body.lanes.tasks.oldest_due_at !== null && body.lanes['tasks-long'].oldest_due_at === null)
     assert.ok(body.lanes.tasks.oldest_due_seconds >= 0 && body.lanes.tasks.oldest_due_seconds < 60)

@@ -39,9 +39,9 @@ function workRoutes(app: App, { operations, clock }: { operations: Operations; c
     async () => {
       const { lanes, jobs } = await operations.queue()
       const laneOf = (report: LaneReport) => wireOfLane(report, clock.now())
-      const { queued, running, parked } = jobs
+      const { held, queued, running, parked } = jobs
       const both = { tasks: laneOf(lanes.tasks), 'tasks-long': laneOf(lanes['tasks-long']) }
-      return { lanes: both, jobs: { queued, running, parked } }
+      return { lanes: both, jobs: { held, queued, running, parked } }
     },
   )
   app.get(
