@@ -8,6 +8,7 @@ import { demandIdentity, guardEntrance } from './entrance.ts'
 import { openIdentity } from './identity.ts'
 import { collectOpenApi } from './openapi.ts'
 import { takeJson } from './parsers.ts'
+import { limitRates } from './rates.ts'
 import { answerOtherMethods, refuse, refuseRaw, refuseWithProblems } from './refusals.ts'
 import { companionFormRoutes, companionRoutes, companionTokenRoutes } from './routes/companion.ts'
 import { directRoutes } from './routes/direct.ts'
@@ -74,6 +75,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   if (store) await app.register(async (parts: App) => storeRoutes(parts, store))
   await app.register(async (api: App) => {
     demandIdentity(api, identify)
+    if (deps.requestsPerMinute) limitRates(api, { perMinute: deps.requestsPerMinute, clock })
     mediaRoutes(api, deps)
     eventRoutes(api, deps)
     downloadRoutes(api, deps)

@@ -48,6 +48,8 @@ export interface AppDeps {
   /** What became of webhooks. */
   deliveries: DeliveryLog
   operations: Operations
+  /** Of one user, in this process; as many as he likes when not given. */
+  requestsPerMinute?: number | null
   /** What readiness asks, by name. */
   readiness: Readiness
   /** The drivers that the settings name, by room. */

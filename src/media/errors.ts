@@ -38,6 +38,7 @@ export const errorCodes = [
   'range_not_satisfiable',
   'cookies_unavailable',
   'slow_down',
+  'quota_exceeded',
   'storage_full',
   'unavailable',
   'internal',
@@ -82,12 +83,19 @@ export class MediaError extends Error {
   readonly code: ErrorCode
   /** One sentence that the caller may read, more exact than the code's own. */
   readonly detail: string | undefined
+  /** Seconds after which asking again can help, where it is known more exactly than the code says. */
+  readonly retryAfter: number | undefined
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; detail?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; detail?: string; retryAfter?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'MediaError'
     this.code = code
     this.detail = options.detail
+    this.retryAfter = options.retryAfter
   }
 }
 

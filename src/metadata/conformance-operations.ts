@@ -2,21 +2,29 @@ import assert from 'node:assert/strict'
 import { it } from 'node:test'
 import { systemChance } from '../media/clock.ts'
 import { type Job, type JobPatch, type JobState, newJob, parked, released, requeued } from '../media/jobs.ts'
+import type { MediaPatch, UploadDetails } from '../media/record.ts'
 import type { WorkerNote } from '../media/workers.ts'
 import {
   code,
+  created,
   createdWithJob,
   eventually,
   foreignCursors,
   type Given,
   numbers,
   someRecord,
+  someTime,
   someUser,
 } from './conformance-kit.ts'
 import type { JobQuery } from './port.ts'
 
 /** Later than any test takes, and than what other tests leave. */
 const farOff = 4e12
+
+function someUpload(file_size: number | null): UploadDetails {
+  const said = { door: 'direct', upload_id: 'u', s3_url: 's3://temp/x', part_size: 5, checksum: null } as const
+  return { ...said, file_size, expires_at: someTime(0), metadata: null }
+}
 
 /** What operators read; part of the suite in `conformance.ts`. */
 export function describeOperations(given: Given): void {
@@ -150,6 +158,29 @@ export function describeOperations(given: Given): void {
     await move('third', 'running', { progress: 5 })
     await eventually(async () => assert.deepEqual(await names(true), ['later']))
     await eventually(async () => assert.deepEqual((await names(false)).sort(), ['parked', 'third', 'waits']))
+  })
+
+  it('counts what a user has, as it is made, grows and is deleted', async () => {
+    const user_id = someUser()
+    const usage = async () => await given().usageOf(user_id)
+    assert.deepEqual(await usage(), { media: 0, bytes: 0 })
+    const first = await created(given(), { user_id, file_size: 100 })
+    const second = await created(given(), { user_id, status: 'uploading', upload: someUpload(null) })
+    const third = await created(given(), { user_id, status: 'uploading', upload: someUpload(7) })
+    await created(given(), { file_size: 9 })
+    assert.deepEqual(await usage(), { media: 3, bytes: 107 })
+    const commit = async (media_id: string, patch: MediaPatch) => await given().commit({ media_id, expect: {}, patch })
+    await commit(second.media_id, { upload: someUpload(20) })
+    await commit(third.media_id, { status: 'uploaded', file_size: 8 })
+    await commit(first.media_id, { title: 'renamed' })
+    assert.deepEqual(await usage(), { media: 3, bytes: 128 })
+    const wrong = { media_id: first.media_id, expect: { version: 99 }, patch: { status: 'deleted' } } as const
+    await assert.rejects(given().commit(wrong), code('conflict'))
+    await commit(first.media_id, { status: 'deleted' })
+    await commit(first.media_id, { temp_s3_url: null })
+    assert.deepEqual(await usage(), { media: 2, bytes: 28 })
+    await Promise.all(numbers(1, 30).map(() => created(given(), { user_id, file_size: 1 })))
+    assert.deepEqual(await usage(), { media: 32, bytes: 58 })
   })
 
   it('keeps what a worker said last, until it expires', async () => {

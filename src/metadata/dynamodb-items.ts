@@ -15,6 +15,7 @@ import type { Item, Key } from './dynamodb-table.ts'
  * | cursor  | `C#{name}`     | `C`           |                                                         |
  * | delivery | `D#{endpoint_id}#{media_id}` | `D#{seq}` | `by-state` while it waits, `by-user` under a partition of their own |
  * | worker  | `W`            | `W#{worker}`  |                                                         |
+ * | usage   | `U#{user_id}`  | `U#{shard}`   |                                                         |
  * | pulse   | `P`            | `P`           |                                                         |
  */
 
@@ -135,6 +136,15 @@ export function userKeys(job: { job_id: string; state: JobState | undefined; use
 
 export function userJobsKey(user_id: string, held: boolean): string {
   return `J#${held ? 'held' : 'live'}#${user_id}`
+}
+
+/** What a user has is counted in several items: one would be written by all his commits. */
+export function usageKey(user_id: string, media_id: string): Key {
+  return { PK: `U#${user_id}`, SK: `U#${shardOf(media_id)}` }
+}
+
+export function usageKeys(user_id: string): Key[] {
+  return Array.from({ length: shards }, (_, shard) => ({ PK: `U#${user_id}`, SK: `U#${shard}` }))
 }
 
 export function userKey(user_id: string): string {

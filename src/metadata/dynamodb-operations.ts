@@ -1,5 +1,6 @@
 import { MediaError } from '../media/errors.ts'
 import type { Lane } from '../media/jobs.ts'
+import type { Usage } from '../media/quota.ts'
 import type { WorkerNote } from '../media/workers.ts'
 import { readCursor, readTime, writeCursor } from './cursors.ts'
 import {
@@ -12,12 +13,13 @@ import {
   shardOf,
   shards,
   stateShard,
+  usageKeys,
   userJobsKey,
 } from './dynamodb-items.ts'
 import type { Item, Table } from './dynamodb-table.ts'
 import type { JobPage, JobQuery, Metadata } from './port.ts'
 
-type Operations = Pick<Metadata, 'listJobs' | 'oldestDue' | 'userJobs' | 'noteWorker' | 'listWorkers'>
+type Operations = Pick<Metadata, 'listJobs' | 'oldestDue' | 'userJobs' | 'usageOf' | 'noteWorker' | 'listWorkers'>
 
 const longestPage = 1_000
 const everyShard = Array.from({ length: shards }, (_, shard) => shard)
@@ -38,6 +40,15 @@ export function openDynamodbOperations(table: Table): Operations {
         Limit: bounded(limit),
       })
       return Items.map(({ PK, SK }) => `${PK.slice(2)}.${SK.slice(2)}`)
+    },
+
+    usageOf: async (user_id) => {
+      if (!isKeyable(user_id)) return { media: 0, bytes: 0 }
+      const items = await table.getAll(usageKeys(user_id))
+      return items.reduce<Usage>(
+        (sum, { media = 0, bytes = 0 }) => ({ media: sum.media + media, bytes: sum.bytes + bytes }),
+        { media: 0, bytes: 0 },
+      )
     },
 
     noteWorker: async (note) => {

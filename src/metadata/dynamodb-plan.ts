@@ -1,4 +1,5 @@
 import { MediaError } from '../media/errors.ts'
+import type { Usage } from '../media/quota.ts'
 import type { EventDraft, MediaEvent, MediaRecord } from '../media/record.ts'
 import { patchedFields, patchedJobFields, requireCreate, requireExpected } from './changes.ts'
 import {
@@ -14,6 +15,7 @@ import {
   setting,
   shardOf,
   stateKeys,
+  usageKey,
   userKey,
   userKeys,
   waitingKeys,
@@ -55,6 +57,7 @@ export function planCommit(change: Commit, known: Known | null, at: { now: numbe
     recordWrite(change, before, after, at),
     ...jobs.map((job) => jobWrite(job, { commit: at.id, expires_at }, record.user_id)),
     ...events.map((event) => eventWrite(event, { commit: at.id, expires_at })),
+    ...usageWrites(change.expect.absent ? null : before.record, record),
   ]
   requireRoom(change.media_id, writes)
   const asksOnly = !change.create && !patch && jobs.length === 0 && events.length === 0
@@ -174,6 +177,24 @@ function jobWrite(
       ExpressionAttributeValues: { ...update.ExpressionAttributeValues, ...states, ...held },
     },
   }
+}
+
+/** What a user has changes in the commit that changes it. */
+function usageWrites(before: MediaRecord | null, after: MediaRecord): Write[] {
+  const [was, is] = [usageOf(before), usageOf(after)]
+  const [media, bytes] = [is.media - was.media, is.bytes - was.bytes]
+  if (media === 0 && bytes === 0) return []
+  const { user_id, media_id } = after
+  const ExpressionAttributeNames = { '#media': 'media', '#bytes': 'bytes' }
+  const ExpressionAttributeValues = { ':media': media, ':bytes': bytes }
+  const UpdateExpression = 'ADD #media :media, #bytes :bytes'
+  const Key = usageKey(user_id, media_id)
+  return [{ Update: { Key, UpdateExpression, ExpressionAttributeNames, ExpressionAttributeValues } }]
+}
+
+function usageOf(record: MediaRecord | null): Usage {
+  if (!record || record.status === 'deleted') return { media: 0, bytes: 0 }
+  return { media: 1, bytes: record.file_size ?? record.upload?.file_size ?? 0 }
 }
 
 function eventWrite(event: MediaEvent, marks: { commit: string; expires_at: number | undefined }): Write {

@@ -5,7 +5,7 @@ import { readCursor, readTime, writeCursor } from './cursors.ts'
 import { jobColumns, jobOf } from './embedded-steps.ts'
 import type { JobPage, JobQuery, Metadata } from './port.ts'
 
-type Operations = Pick<Metadata, 'listJobs' | 'oldestDue' | 'userJobs' | 'noteWorker' | 'listWorkers'>
+type Operations = Pick<Metadata, 'listJobs' | 'oldestDue' | 'userJobs' | 'usageOf' | 'noteWorker' | 'listWorkers'>
 
 const longestPage = 1_000
 /** Milliseconds after which what a dead worker said is forgotten. */
@@ -32,6 +32,11 @@ export function openEmbeddedOperations(store: Store): Operations {
       const sql = `SELECT job_id FROM jobs WHERE user_id = :user_id AND state IN (${states})
         AND kind = 'process' AND state IN ('held', 'queued', 'running') ORDER BY created_at, job_id LIMIT :limit`
       return (await read(sql, { user_id, limit: bounded(limit) })).map(({ job_id }) => job_id)
+    },
+
+    usageOf: async (user_id) => {
+      const [row] = await read('SELECT media, bytes FROM usage WHERE user_id = :user_id', { user_id })
+      return { media: row?.media ?? 0, bytes: row?.bytes ?? 0 }
     },
 
     noteWorker: async (note) => {

@@ -1,5 +1,6 @@
 import type { Delivery, DeliveryState } from '../media/deliveries.ts'
 import { type Job, type JobPatch, type JobState, jobIdOf, type Lane, viewOf } from '../media/jobs.ts'
+import type { Usage } from '../media/quota.ts'
 import type { EventDraft, MediaEvent, MediaPatch, MediaRecord, MediaType, MediaView, Status } from '../media/record.ts'
 import type { WorkerNote } from '../media/workers.ts'
 
@@ -50,6 +51,9 @@ export interface Metadata {
    * May lag, as `list` does.
    */
   userJobs(user_id: string, which: { held: boolean; limit: number }): Promise<string[]>
+
+  /** What a user has, as of the last commits. */
+  usageOf(user_id: string): Promise<Usage>
 
   /** Notes what a worker says of itself, in the place of what it said before. */
   noteWorker(note: WorkerNote): Promise<void>

@@ -2,6 +2,7 @@ import { type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import { jobIdOf, jobStates, laneFor, newJob, over } from '../media/jobs.ts'
 import { parseS3Url, s3Url } from '../media/locations.ts'
+import type { Quota } from '../media/quota.ts'
 import type { MediaRecord, UploadDetails } from '../media/record.ts'
 import { advance } from '../media/states.ts'
 import type { Commit, Metadata } from '../metadata/port.ts'
@@ -18,6 +19,8 @@ export interface FinishPorts {
   clock: Clock
   /** Bytes of a file, at most. */
   maxBytes: number
+  /** How much one user may have at all; without it everything. */
+  quota?: Quota
 }
 
 /** Bytes that say what a file is. */
@@ -35,7 +38,7 @@ export function checkSize(file_size: number, { maxBytes }: Pick<FinishPorts, 'ma
  */
 export async function assemble(
   ports: FinishPorts,
-  details: UploadDetails,
+  { user_id, upload: details }: { user_id: string; upload: UploadDetails },
   parts?: readonly PartName[],
 ): Promise<StoredObject> {
   const { objects } = ports
@@ -46,6 +49,8 @@ export async function assemble(
     const total = chosen.reduce((sum, { size }) => sum + size, 0)
     checkSize(total, ports)
     checkDeclared(total, details)
+    // What was declared has been counted since.
+    if (details.file_size === null) await ports.quota?.check(user_id, { media: 0, bytes: total })
     return await objects.completeUpload(upload, chosen)
   } catch (error) {
     if (codeOf(error) !== 'not_found') throw error

@@ -4,6 +4,7 @@ import { codeOf, MediaError } from '../media/errors.ts'
 import { jobIdOf, jobStates, laneFor, newJob, over } from '../media/jobs.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
+import type { Quota } from '../media/quota.ts'
 import { type MediaRecord, tombstonePatch, type UploadDetails } from '../media/record.ts'
 import { advance } from '../media/states.ts'
 import type { UploadRef } from '../objects/port.ts'
@@ -52,6 +53,8 @@ export interface PendingPorts extends FinishPorts, BeginPorts {
   log: Log
   /** How much one user may have in flight; without it everything. */
   admission?: Admission
+  /** How much one user may have at all; without it everything. */
+  quota?: Quota
 }
 
 const purgeLane = 'tasks'
@@ -84,9 +87,9 @@ export function openPending(ports: PendingPorts): Pending {
   }
 
   async function makeMedia(record: Upload, parts?: readonly PartName[]): Promise<MediaRecord> {
-    const { media_id, upload } = record
+    const { media_id } = record
     try {
-      const object = await assemble(ports, upload, parts)
+      const object = await assemble(ports, record, parts)
       const type = await typeOf(ports.objects, object)
       return await admission.admit(record.user_id, async (held) => {
         const completed = await commitMedia(ports, { record, object, type, parts, held })
@@ -142,6 +145,7 @@ export function openPending(ports: PendingPorts): Pending {
           throw new MediaError('size_mismatch', `${details.file_size} bytes were declared, and now ${file_size}`)
         }
         checkSize(file_size, ports)
+        await ports.quota?.check(user_id, { media: 0, bytes: file_size })
         const { version } = record
         try {
           await metadata.commit({ media_id, expect: { version }, patch: { upload: { ...details, file_size } } })

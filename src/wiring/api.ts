@@ -18,6 +18,7 @@ import { readEndpoints } from '../notices/endpoints.ts'
 import { openLive } from '../notices/live.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
 import { readProfiles } from '../processing/profiles.ts'
+import { openQuota } from '../quotas/quota.ts'
 import { openCompanionDoor } from '../uploads/companion.ts'
 import { openDirectDoor } from '../uploads/direct.ts'
 import { openFormDoor } from '../uploads/form.ts'
@@ -51,6 +52,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     images,
     live,
     deliveries: openDeliveryLog({ ...site, ...ports }),
+    requestsPerMinute: config.quotas.requests,
     operations: openOperations({ ...site, ...ports }),
     readiness: readinessOf(ports),
     drivers: await describeEngines(site),
@@ -82,7 +84,8 @@ async function openDoors(site: Site, ports: Ports) {
   const { formLimit, maxBytes, expirySeconds } = config.uploads
   const { objects } = ports
   const { names: profiles } = await readProfiles(config.processing.profilesFile)
-  const shared = { ...site, ...ports, tempBucket: config.objects.tempBucket, profiles }
+  const quota = openQuota({ ...ports, ...config.quotas })
+  const shared = { ...site, ...ports, quota, tempBucket: config.objects.tempBucket, profiles }
   const intake = openIntake({ ...shared, formLimit })
   const pending = openPending({ ...shared, maxBytes, expirySeconds })
   // Elsewhere one process owns all uploads.
