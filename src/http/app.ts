@@ -15,6 +15,7 @@ import { directRoutes } from './routes/direct.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { downloadRoutes } from './routes/download.ts'
 import { edgeRoutes } from './routes/edge.ts'
+import { erasureRoutes } from './routes/erasure.ts'
 import { eventRoutes } from './routes/events.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
@@ -82,6 +83,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     if (metrics) metricsRoutes(api, { metrics })
     webhookRoutes(api, deps.deliveries)
     operationsRoutes(api, deps)
+    erasureRoutes(api, deps)
     if (direct) directRoutes(api, { ...deps, direct })
     if (companion) companionRoutes(api, { ...deps, companion })
     await api.register(async (uploads: App) => await uploadRoutes(uploads, deps))

@@ -3,6 +3,7 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import type { Downloads } from '../delivery/download.ts'
 import type { Streams } from '../delivery/streams.ts'
+import type { ReadLedger } from '../library/erasure.ts'
 import type { Library } from '../library/library.ts'
 import type { Operations } from '../library/operations.ts'
 import type { Chance, Clock } from '../media/clock.ts'
@@ -48,6 +49,7 @@ export interface AppDeps {
   /** What became of webhooks. */
   deliveries: DeliveryLog
   operations: Operations
+  readLedger: ReadLedger
   /** Of one user, in this process; as many as he likes when not given. */
   requestsPerMinute?: number | null
   /** What readiness asks, by name. */

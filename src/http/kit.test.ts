@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../embedded/store.ts'
+import { openLedger } from '../library/erasure.ts'
 import { openLibrary } from '../library/library.ts'
 import { openOperations } from '../library/operations.ts'
 import { isoTime, systemChance, systemClock } from '../media/clock.ts'
@@ -81,6 +82,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     live,
     deliveries: openDeliveryLog({ metadata, clock }),
     operations: openOperations(ports),
+    readLedger: openLedger(ports),
     readiness: { metadata: async () => await metadata.ping(), objects: async () => await objects.ping() },
     log: silentLog,
     clock,

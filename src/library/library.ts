@@ -70,6 +70,7 @@ export function openLibrary(ports: Ports): Library {
         if (codeOf(error) === 'not_found' && (await isRemoved(metadata, user_id, media_id))) return
         throw error
       }
+      log.info({ audit: 'media.deleted', media_id, user_id }, 'audit: a media was deleted by its owner')
       await wake(queue, { job_id: jobIdOf(media_id, 'purge'), lane: purgeLane }, log)
       await ports.admission?.refill(user_id)
     },

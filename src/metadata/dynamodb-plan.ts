@@ -1,4 +1,5 @@
 import { MediaError } from '../media/errors.ts'
+import type { JobPatch, JobState } from '../media/jobs.ts'
 import type { Usage } from '../media/quota.ts'
 import type { EventDraft, MediaEvent, MediaRecord } from '../media/record.ts'
 import { patchedFields, patchedJobFields, requireCreate, requireExpected } from './changes.ts'
@@ -157,7 +158,7 @@ function jobWrite(
   const keys = {
     ...(patch.sweep_at !== undefined && { due: dueOf(patch) }),
     ...(patch.state && { state_shard: undefined, ...stateKeys(patch.state, Key.PK.slice(2)) }),
-    ...waitingKeys(patch, Key.PK.slice(2)),
+    ...waitingKeys(withState(patch, expect.states), Key.PK.slice(2)),
     ...userKeys({ job_id, state: patch.state, user_id }),
   }
   const kept = marks.expires_at === undefined ? { commit: marks.commit } : marks
@@ -177,6 +178,12 @@ function jobWrite(
       ExpressionAttributeValues: { ...update.ExpressionAttributeValues, ...states, ...held },
     },
   }
+}
+
+/** A due date that moves says by its condition what the job is. */
+function withState(patch: JobPatch, [state, ...others]: readonly JobState[]): JobPatch {
+  if (patch.state || patch.due_at === undefined || !state || others.length > 0) return patch
+  return { ...patch, state }
 }
 
 /** What a user has changes in the commit that changes it. */

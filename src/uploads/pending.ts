@@ -185,6 +185,7 @@ async function giveUp(ports: PendingPorts, record: Upload, reason: 'sender' | 'u
     ],
     events: [{ type: event, at, data: { reason } }],
   })
+  log.info({ audit: 'media.aborted', media_id, user_id, reason }, 'audit: an upload was given up')
   const remove = async () => {
     await objects.abortUpload(refOf(upload))
     await objects.remove(parseS3Url(upload.s3_url))

@@ -11,6 +11,7 @@ import { buildApp, closeApp } from '../http/app.ts'
 import { isIdentityConfigured } from '../http/identity.ts'
 import { explainListening } from '../http/listening.ts'
 import { openUploadTokens, readUploadKey } from '../http/upload-tokens.ts'
+import { openLedger } from '../library/erasure.ts'
 import { openLibrary } from '../library/library.ts'
 import { openOperations } from '../library/operations.ts'
 import { openDeliveryLog } from '../notices/delivery-log.ts'
@@ -52,6 +53,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     images,
     live,
     deliveries: openDeliveryLog({ ...site, ...ports }),
+    readLedger: openLedger(ports),
     requestsPerMinute: config.quotas.requests,
     operations: openOperations({ ...site, ...ports }),
     readiness: readinessOf(ports),
