@@ -58,5 +58,27 @@ describe('operations', () => {
     assert.equal((await judge.ask('POST', '/api/operations/dead-letters/nothing/replay')).status, 404)
   })
 
+  test('the figures tell of the upload and of what was made of it', async () => {
+    const body = formOf({ title: 'whole', file: await makeSample('photo.jpg') })
+    const { media_id } = (await judge.ask('POST', '/api/media/upload', { body })).json
+    await until('processed', async () => {
+      const { status } = (await judge.ask('GET', `/api/media/${media_id}`)).json
+      return status === 'processed' || undefined
+    })
+    const { text } = await judge.ask('GET', '/metrics')
+    for (const series of [
+      /^media_uploads_total\{door="whole",type="image"\} [2-9]/m,
+      /^media_step_seconds_count\{step="make",type="image"\} 1$/m,
+      /^media_output_bytes_total\{type="image"\} [1-9]/m,
+      /^media_jobs\{state="parked"\} 1$/m,
+      /^media_workers 1$/m,
+      /^media_queue_oldest_seconds\{lane="tasks"\} 0$/m,
+      /^media_request_seconds_count\{route="POST \/api\/media\/upload",status="2xx"\} 2$/m,
+    ]) {
+      assert.match(text, series)
+    }
+    assert.doesNotMatch(text, new RegExp(media_id))
+  })
+
   test('every promised success has been seen', () => assert.deepEqual(judge.unseen('operations'), []))
 })

@@ -59,6 +59,12 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   // The projection says what goes out, and a test holds it to the contract.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   logAccess(app, log)
+  const { onAnswer } = deps
+  if (onAnswer) {
+    app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
+      onAnswer(`${method} ${routeOptions.url ?? 'none'}`, reply.statusCode, reply.elapsedTime / 1_000)
+    })
+  }
   guardEntrance(app, deps)
   continueLate(app)
   closeGently(app, clock)

@@ -58,6 +58,8 @@ export interface AppDeps {
   drivers?: Record<string, string>
   /** Figures of this process. */
   metrics?: { text(): Promise<string>; contentType: string }
+  /** Told of each answer: the route as it is written, its status, and how long it took. */
+  onAnswer?: (route: string, status: number, seconds: number) => void
   /** Serves `/cdn/*`; absent when a CDN of its own does. */
   edge?: EdgeHandler | undefined
   log: Log

@@ -68,6 +68,8 @@ export interface IntakePorts {
   log: Log
   /** How much one user may have in flight; without it everything. */
   admission?: Admission
+  /** Told of each media that came in; must not throw. */
+  onUpload?: (record: MediaRecord) => void
   /** How much one user may have at all; without it everything. */
   quota?: Quota
   /** Bucket of raw bytes. */
@@ -137,6 +139,7 @@ async function makeMedia(
   return await admission.admit(received.user_id, async (held) => {
     const change = firstCommit(received, { ...born, held })
     const record = await commitOrRemove(ports, change, () => objects.remove(ref))
+    ports.onUpload?.(record)
     if (!held) await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
     return record
   })

@@ -29,15 +29,15 @@ export interface WorkParts extends Ports {
 }
 
 /** Tools, sandbox and processor on the drivers. */
-export async function openWorkParts(site: Site, ports: Ports): Promise<WorkParts> {
+export async function openWorkParts(site: Site, ports: Ports, metrics?: Metrics): Promise<WorkParts> {
   const { tempBucket, processedBucket } = site.config.objects
-  const { processor, lines } = await openProcessing(site, ports)
+  const { processor, lines } = await openProcessing(site, ports, metrics)
   return { ...ports, processor, tempBucket, processedBucket, lines }
 }
 
 export async function startWork(site: Site, ports: Ports, metrics: Metrics): Promise<string[]> {
   const { config, closers } = site
-  const parts = await openWorkParts(site, ports)
+  const parts = await openWorkParts(site, ports, metrics)
   startSweep(site, ports)
   const worker_id = workerName(site)
   const worker = startWorker({ ...site, ...parts, ...config.worker, worker_id, watch: metrics.watch })
@@ -78,7 +78,11 @@ export async function startProbes(site: Site, ports: Ports, metrics: Metrics): P
 }
 
 /** A line on each for the operator. */
-async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Processor; lines: string[] }> {
+async function openProcessing(
+  site: Site,
+  ports: Ports,
+  metrics?: Metrics,
+): Promise<{ processor: Processor; lines: string[] }> {
   const { config, closers, clock, log, role } = site
   const steps = await readSteps(config.processing.stepsFile)
   const profiles = await readProfiles(config.processing.profilesFile)
@@ -88,6 +92,7 @@ async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Pr
   const processor = await openProcessor({
     ...site,
     objects: ports.objects,
+    ...(metrics && { onMade: metrics.observed.made }),
     runner: openRunner({ sandbox, clock }),
     tools: found.tools,
     takesVideo,
