@@ -8,6 +8,7 @@ import { objectsSettings } from './objects/settings.ts'
 import { processingSettings } from './processing/settings.ts'
 import { queueSettings } from './queue/settings.ts'
 import { quotaSettings } from './quotas/settings.ts'
+import { tracingSettings } from './tracing/settings.ts'
 import { uploadSettings } from './uploads/settings.ts'
 import { workerSettings } from './worker/settings.ts'
 
@@ -36,6 +37,7 @@ export const rooms = {
   processing: processingSettings,
   delivery: deliverySettings,
   notices: noticesSettings,
+  tracing: tracingSettings,
 } satisfies Record<string, SettingSet>
 
 export type Config = { readonly [Room in keyof typeof rooms]: SettingsOf<(typeof rooms)[Room]> }

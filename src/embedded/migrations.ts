@@ -147,6 +147,10 @@ export const migrations: readonly string[] = [
     WHERE user_id = NEW.user_id;
   END;
   `,
+  // 8: jobs in the traces of the requests that made them
+  `
+  ALTER TABLE jobs ADD COLUMN trace TEXT;
+  `,
 ]
 
 /**

@@ -31,6 +31,7 @@ import { uploadRoutes } from './routes/upload.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 import { endSessions } from './sessions.ts'
 import { readTls } from './tls.ts'
+import { traceRequests } from './tracing.ts'
 import { compileValidator } from './validation.ts'
 
 export type { App, AppDeps } from './deps.ts'
@@ -59,7 +60,8 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   // The projection says what goes out, and a test holds it to the contract.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   logAccess(app, log)
-  const { onAnswer } = deps
+  const { onAnswer, tracer } = deps
+  if (tracer) traceRequests(app, tracer)
   if (onAnswer) {
     app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
       onAnswer(`${method} ${routeOptions.url ?? 'none'}`, reply.statusCode, reply.elapsedTime / 1_000)

@@ -8,6 +8,7 @@ import type { Library } from '../library/library.ts'
 import type { Operations } from '../library/operations.ts'
 import type { Chance, Clock } from '../media/clock.ts'
 import type { Log } from '../media/log.ts'
+import type { Tracer } from '../media/trace.ts'
 import type { DeliveryLog } from '../notices/delivery-log.ts'
 import type { Live } from '../notices/live.ts'
 import type { ObjectStore, PresignedDoor } from '../objects/port.ts'
@@ -58,6 +59,8 @@ export interface AppDeps {
   drivers?: Record<string, string>
   /** Figures of this process. */
   metrics?: { text(): Promise<string>; contentType: string }
+  /** Follows requests; absent where nothing is traced. */
+  tracer?: Tracer
   /** Told of each answer: the route as it is written, its status, and how long it took. */
   onAnswer?: (route: string, status: number, seconds: number) => void
   /** Serves `/cdn/*`; absent when a CDN of its own does. */

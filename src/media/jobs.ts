@@ -40,9 +40,11 @@ export interface Job {
   worker: string | null
   /** Since when it waits for a person; null while it does not. */
   parked_at: number | null
+  /** Of the request that made it, as a `traceparent`; null where nothing is traced. */
+  trace: string | null
 }
 
-export type JobPatch = Partial<Omit<Job, 'job_id' | 'media_id' | 'user_id' | 'kind' | 'created_at'>>
+export type JobPatch = Partial<Omit<Job, 'job_id' | 'media_id' | 'user_id' | 'kind' | 'created_at' | 'trace'>>
 
 /** A queue message. */
 export interface WakeUp {
@@ -71,9 +73,10 @@ export function newJob(
     due_at?: number
     /** Whether it waits for its user's others first. */
     held?: boolean
+    trace?: string | null | undefined
   },
 ): Job {
-  const { media_id, user_id, kind, lane, now, due_at = now, held = false } = given
+  const { media_id, user_id, kind, lane, now, due_at = now, held = false, trace = null } = given
   return {
     job_id: jobIdOf(media_id, kind),
     media_id,
@@ -90,6 +93,7 @@ export function newJob(
     created_at: now,
     worker: null,
     parked_at: null,
+    trace,
   }
 }
 

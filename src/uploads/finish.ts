@@ -89,11 +89,12 @@ export interface Completion {
   parts?: readonly PartName[] | undefined
   /** Whether its job waits for its user's others. */
   held?: boolean
+  trace?: string | null | undefined
 }
 
 /** `uploading` becomes `uploaded`, with its job, in one commit. */
 export async function commitMedia({ metadata, clock }: FinishPorts, completion: Completion): Promise<MediaRecord> {
-  const { record, object, type, parts, held = false } = completion
+  const { record, object, type, parts, held = false, trace } = completion
   const { media_id, user_id } = record
   const { media_type, content_type } = type
   const { ref, size, etag } = object
@@ -107,7 +108,7 @@ export async function commitMedia({ metadata, clock }: FinishPorts, completion: 
     expect: { status: ['uploading'] },
     patch: { ...patch, ...(upload && { upload }) },
     jobs: [
-      { create: newJob({ media_id, user_id, kind: 'process', lane: laneFor(media_type, size), now, held }) },
+      { create: newJob({ media_id, user_id, kind: 'process', lane: laneFor(media_type, size), now, held, trace }) },
       { job_id: jobIdOf(media_id, 'expire'), expect: { states: jobStates }, patch: over },
     ],
     events: [{ type: event, at: isoTime(now) }],

@@ -68,6 +68,8 @@ export interface IntakePorts {
   log: Log
   /** How much one user may have in flight; without it everything. */
   admission?: Admission
+  /** Of the request at hand, for the job it makes; absent where nothing is traced. */
+  traceparent?: () => string | null
   /** Told of each media that came in; must not throw. */
   onUpload?: (record: MediaRecord) => void
   /** How much one user may have at all; without it everything. */
@@ -137,7 +139,7 @@ async function makeMedia(
   }
   const lane = laneFor(type.media_type, staged.size)
   return await admission.admit(received.user_id, async (held) => {
-    const change = firstCommit(received, { ...born, held })
+    const change = firstCommit(received, { ...born, held, trace: ports.traceparent?.() })
     const record = await commitOrRemove(ports, change, () => objects.remove(ref))
     ports.onUpload?.(record)
     if (!held) await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
@@ -157,12 +159,13 @@ type Born = Pick<MediaRecord, 'media_id' | 'title' | 'profile' | 'idempotency'> 
   temp_s3_url: string
   now: number
   held: boolean
+  trace: string | null | undefined
 }
 
 /** Record, job and event come into being in one commit. */
 function firstCommit(
   { user_id, filename, type, staged }: Received,
-  { media_id, title, profile, idempotency, temp_s3_url, now, held }: Born,
+  { media_id, title, profile, idempotency, temp_s3_url, now, held, trace }: Born,
 ): Commit {
   const { media_type, content_type } = type
   const { status, event } = advance('uploading', 'uploaded')
@@ -175,7 +178,7 @@ function firstCommit(
       ...{ media_id, user_id, title, profile, media_type, upload_time: at, status },
       ...{ temp_s3_url, etag: staged.etag, file_size: staged.size, filename, content_type, idempotency },
     }),
-    jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane, now, held }) }],
+    jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane, now, held, trace }) }],
     events: [{ type: event, at }],
   }
 }

@@ -53,6 +53,8 @@ export interface PendingPorts extends FinishPorts, BeginPorts {
   log: Log
   /** How much one user may have in flight; without it everything. */
   admission?: Admission
+  /** Of the request at hand, for the job it makes; absent where nothing is traced. */
+  traceparent?: () => string | null
   /** Told of each media that came in; must not throw. */
   onUpload?: (record: MediaRecord) => void
   /** How much one user may have at all; without it everything. */
@@ -94,7 +96,7 @@ export function openPending(ports: PendingPorts): Pending {
       const object = await assemble(ports, record, parts)
       const type = await typeOf(ports.objects, object)
       return await admission.admit(record.user_id, async (held) => {
-        const completed = await commitMedia(ports, { record, object, type, parts, held })
+        const completed = await commitMedia(ports, { record, object, type, parts, held, trace: ports.traceparent?.() })
         ports.onUpload?.(completed)
         const lane = laneFor(type.media_type, object.size)
         if (!held) await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)

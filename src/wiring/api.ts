@@ -90,7 +90,16 @@ async function openDoors(site: Site, ports: Ports, { observed }: Metrics) {
   const { names: profiles } = await readProfiles(config.processing.profilesFile)
   const quota = openQuota({ ...ports, ...config.quotas })
   const onUpload = observed.uploaded
-  const shared = { ...site, ...ports, quota, onUpload, tempBucket: config.objects.tempBucket, profiles }
+  const { tracer } = site
+  const shared = {
+    ...site,
+    ...ports,
+    quota,
+    onUpload,
+    ...(tracer && { traceparent: tracer.current }),
+    tempBucket: config.objects.tempBucket,
+    profiles,
+  }
   const intake = openIntake({ ...shared, formLimit })
   const pending = openPending({ ...shared, maxBytes, expirySeconds })
   // Elsewhere one process owns all uploads.

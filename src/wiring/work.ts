@@ -14,6 +14,7 @@ import { openLead } from '../worker/lead.ts'
 import { type Metrics, openMetrics } from '../worker/metrics.ts'
 import { startPresence } from '../worker/presence.ts'
 import { startSweeper } from '../worker/sweeper.ts'
+import { traced } from '../worker/traced.ts'
 import { startWorker } from '../worker/worker.ts'
 import { describeEngines, isShared } from './engines.ts'
 import { type Ports, readinessOf } from './ports.ts'
@@ -40,7 +41,9 @@ export async function startWork(site: Site, ports: Ports, metrics: Metrics): Pro
   const parts = await openWorkParts(site, ports, metrics)
   startSweep(site, ports)
   const worker_id = workerName(site)
-  const worker = startWorker({ ...site, ...parts, ...config.worker, worker_id, watch: metrics.watch })
+  const { tracer } = site
+  const watch = tracer ? traced(metrics.watch, tracer) : metrics.watch
+  const worker = startWorker({ ...site, ...parts, ...config.worker, worker_id, watch })
   closers.add('worker', worker.stop, config.worker.stopSeconds * 1_000)
   const presence = startPresence({ ...site, ...parts, ...config.worker, worker_id, running: metrics.running })
   closers.add('presence', presence.stop)
