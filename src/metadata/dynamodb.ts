@@ -16,8 +16,10 @@ import type { MetadataSettings } from './settings.ts'
  * Metadata in one DynamoDB table, which any number of processes share; `npm start -- setup` makes it.
  *
  * For operators: on-demand billing, no scans. A commit is one strongly consistent read and one transaction over the
- * record, its jobs and events. Lists, due jobs and counts come of indexes and may lag; what is `done` is not counted
- * (0), and a count stops at some 20 000 jobs a state and shard. Who reads the event log also writes it: see
+ * record, its jobs and events, and over one of eight items in which what its user has is counted. Lists, due jobs and
+ * counts come of indexes and may lag; what is `done` is not counted (0), and a count stops at some 20 000 jobs a state and
+ * shard. A queued job stands in `by-unlogged` too, and one that makes outputs in `by-user`: a write more at each change of
+ * its state. Who reads the event log also writes it: see
  * `dynamodb-log.ts` for what is promised, which is each event once and each media's in order, however late a commit
  * lands. 30 days after a media was purged its items expire by the table's TTL (`expires_at`), and are not seen from then on.
  * Needs `GetItem`, `BatchGetItem`, `Query`, `PutItem`, `UpdateItem`, `ConditionCheckItem` on the table and its indexes.
