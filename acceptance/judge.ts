@@ -11,7 +11,7 @@ export interface Judge {
 }
 
 /** Which suite sees that a success comes as promised. */
-export type Suite = 'journey' | 'direct' | 'companion' | 'resumable' | 'stream' | 'webhooks'
+export type Suite = 'journey' | 'direct' | 'companion' | 'resumable' | 'stream' | 'webhooks' | 'operations' | 'erasure'
 
 /** A promise that is nobody else's is the journey's. */
 function suiteOf(promise: string): Suite {
@@ -20,6 +20,8 @@ function suiteOf(promise: string): Suite {
   if (/\/hls\/|\/storyboard\.vtt/.test(promise)) return 'stream'
   if (/ \/api\/media\/upload\/|^PUT /.test(promise)) return 'direct'
   if (promise.includes(' /api/webhooks/')) return 'webhooks'
+  if (promise.includes(' /api/operations/')) return 'operations'
+  if (promise.includes('/erasure ')) return 'erasure'
   return 'journey'
 }
 

@@ -18,7 +18,7 @@ const useCase = { may: [/^src\/media\//, port] }
 const engine = (family: string) => ({
   may: [/^src\/media\//, /^src\/embedded\/store\.ts$/, new RegExp(`^src/${family}/`)],
 })
-const useCases = /^src\/(uploads|processing|delivery|notices|library)\//
+const useCases = /^src\/(uploads|processing|delivery|notices|library|quotas|tracing)\//
 const settings = /^src\/[a-z]+\/settings\.ts$/
 /** `wiring.ts` and its parts, a file a room. */
 const wiring = {
@@ -48,6 +48,8 @@ const rules: Record<string, Rule> = {
   'src/delivery': useCase,
   'src/notices': useCase,
   'src/library': useCase,
+  'src/quotas': useCase,
+  'src/tracing': useCase,
   'src/http': { may: [/^src\/media\//, /^contract\//, port, useCases] },
   'src/worker': { may: [/^src\/media\//, port, useCases] },
   'src/config.ts': { may: [settings, /^src\/media\/setting\.ts$/] },

@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../embedded/store.ts'
+import { openLedger } from '../library/erasure.ts'
 import { openLibrary } from '../library/library.ts'
+import { openOperations } from '../library/operations.ts'
 import { isoTime, systemChance, systemClock } from '../media/clock.ts'
 import { newJob } from '../media/jobs.ts'
 import { silentLog } from '../media/log.ts'
@@ -79,6 +81,8 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     downloads: { download: async () => Promise.reject(new Error('this test has no downloads')) },
     live,
     deliveries: openDeliveryLog({ metadata, clock }),
+    operations: openOperations(ports),
+    readLedger: openLedger(ports),
     readiness: { metadata: async () => await metadata.ping(), objects: async () => await objects.ping() },
     log: silentLog,
     clock,

@@ -120,13 +120,14 @@ export function describeJobs(given: Given): void {
       later: { sweep_at: origin + 31, state: 'queued' },
       done: { sweep_at: origin + 1, state: 'done' },
       parked: { sweep_at: origin + 1, state: 'parked' },
+      held: { sweep_at: origin + 25, state: 'held' },
       never: { sweep_at: null, state: 'running' },
     } satisfies Record<string, Partial<Job>>)) {
       made[(await createdWithJob(given(), fields as Partial<Job>)).job.job_id] = name
     }
     const names = async (limit: number) =>
       (await given().dueJobs(origin + 30, limit)).map(({ job_id }) => made[job_id] ?? job_id)
-    await eventually(async () => assert.deepEqual(await names(10), ['first', 'second', 'third']))
+    await eventually(async () => assert.deepEqual(await names(10), ['first', 'second', 'held', 'third']))
     await eventually(async () => assert.deepEqual(await names(2), ['first', 'second']))
   })
 
