@@ -15,6 +15,7 @@ import { docsRoutes } from './routes/docs.ts'
 import { downloadRoutes } from './routes/download.ts'
 import { edgeRoutes } from './routes/edge.ts'
 import { eventRoutes } from './routes/events.ts'
+import { feedRoutes } from './routes/feed.ts'
 import { healthRoutes } from './routes/health.ts'
 import { homeRoutes } from './routes/home.ts'
 import { imageRoutes } from './routes/images.ts'
@@ -84,6 +85,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     await api.register(async (uploads: App) => rawRoutes(uploads, deps))
     await api.register(async (uploads: App) => tusRoutes(uploads, deps))
   })
+  await app.register(async (feed: App) => feedRoutes(feed, deps, identify))
   if (companion) {
     await app.register(async (token: App) => companionTokenRoutes(token, { ...deps, companion }))
     await app.register(async (form: App) => companionFormRoutes(form, { ...deps, companion }))

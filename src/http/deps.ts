@@ -7,6 +7,7 @@ import type { Library } from '../library/library.ts'
 import type { Chance, Clock } from '../media/clock.ts'
 import type { Log } from '../media/log.ts'
 import type { DeliveryLog } from '../notices/delivery-log.ts'
+import type { Feed } from '../notices/feed.ts'
 import type { Live } from '../notices/live.ts'
 import type { ObjectStore, PresignedDoor } from '../objects/port.ts'
 import type { CompanionDoor } from '../uploads/companion.ts'
@@ -44,6 +45,7 @@ export interface AppDeps {
   /** Serves `/i/*` to who has a signed address. */
   images?: EdgeHandler | undefined
   live: Live
+  feed: Feed
   /** What became of webhooks. */
   deliveries: DeliveryLog
   /** What readiness asks, by name. */

@@ -14,6 +14,7 @@ import { openUploadTokens, readUploadKey } from '../http/upload-tokens.ts'
 import { openLibrary } from '../library/library.ts'
 import { openDeliveryLog } from '../notices/delivery-log.ts'
 import { readEndpoints } from '../notices/endpoints.ts'
+import { openFeed } from '../notices/feed.ts'
 import { openLive } from '../notices/live.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
 import { readProfiles } from '../processing/profiles.ts'
@@ -39,6 +40,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
   const { http, service } = config
   const webhooks = await readEndpoints(config.notices)
   const live = openLive({ ...site, ...ports })
+  const feed = openFeed({ ...site, ...ports })
   const { edge, downloads, streams, images } = await openDelivery(site, ports)
   const app = await buildApp({
     ...site,
@@ -49,6 +51,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     streams,
     images,
     live,
+    feed,
     deliveries: openDeliveryLog({ ...site, ...ports }),
     readiness: readinessOf(ports),
     drivers: await describeEngines(site),
@@ -57,6 +60,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     clock,
   })
   closers.add('live', live.close)
+  closers.add('feed', feed.close)
   closers.add('api', () => closeApp(app, clock))
   const local = await app.listen({ host: http.host, port: http.port }).catch((error) => {
     throw explainListening(error, http)
