@@ -10,6 +10,7 @@ import { collectOpenApi } from './openapi.ts'
 import { takeJson } from './parsers.ts'
 import { answerOtherMethods, refuse, refuseRaw, refuseWithProblems } from './refusals.ts'
 import { companionFormRoutes, companionRoutes, companionTokenRoutes } from './routes/companion.ts'
+import { consoleRoutes } from './routes/console.ts'
 import { directRoutes } from './routes/direct.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { downloadRoutes } from './routes/download.ts'
@@ -17,7 +18,7 @@ import { edgeRoutes } from './routes/edge.ts'
 import { eventRoutes } from './routes/events.ts'
 import { feedRoutes } from './routes/feed.ts'
 import { healthRoutes } from './routes/health.ts'
-import { homeRoutes } from './routes/home.ts'
+import { errorPageRoutes, homeRoutes } from './routes/home.ts'
 import { imageRoutes } from './routes/images.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { metricsRoutes } from './routes/metrics.ts'
@@ -64,7 +65,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   if (settings.tlsCertFile) endSessions(app, clock)
   const openApi = await collectOpenApi(app, settings, deps.publicUrl)
   const answerOthers = answerOtherMethods(app)
-  homeRoutes(app, deps)
+  if (deps.console) consoleRoutes(app, deps.console)
+  else homeRoutes(app, deps)
+  errorPageRoutes(app)
   healthRoutes(app, deps)
   docsRoutes(app, openApi)
   if (deps.edge) edgeRoutes(app, deps.edge)

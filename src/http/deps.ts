@@ -56,9 +56,22 @@ export interface AppDeps {
   metrics?: { text(): Promise<string>; contentType: string }
   /** Serves `/cdn/*`; absent when a CDN of its own does. */
   edge?: EdgeHandler | undefined
+  /** The page for people at `/`; absent where it was not built. */
+  console?: ConsoleFiles | undefined
   log: Log
   clock: Clock
   chance: Chance
+}
+
+/** The built console, and what its pages may reach. */
+export interface ConsoleFiles {
+  /** `index.html`, `assets/…`; those of text with a `.gz` beside them. */
+  folder: string
+  /** Paths below the folder. */
+  names: ReadonlySet<string>
+  /** Origins of the store that takes parts, and of the CDN that delivers, where they are not ours. */
+  stores: readonly string[]
+  cdns: readonly string[]
 }
 
 export type EdgeHandler = (req: IncomingMessage, res: ServerResponse) => void | Promise<void>

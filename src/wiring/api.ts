@@ -28,6 +28,7 @@ import { openRawDoor } from '../uploads/raw.ts'
 import { openResumable } from '../uploads/resumable.ts'
 import { openSharedTurns } from '../uploads/shared-turns.ts'
 import type { Metrics } from '../worker/metrics.ts'
+import { findConsole } from './console.ts'
 import { openDeliveryKeys, openFarStorage, openSiteEdge } from './edge.ts'
 import { describeEngines, isShared } from './engines.ts'
 import { openSiteImages } from './images.ts'
@@ -56,6 +57,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     readiness: readinessOf(ports),
     drivers: await describeEngines(site),
     metrics,
+    console: await findConsole(site),
     edge,
     clock,
   })
@@ -73,6 +75,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     `Media Service is listening on ${local}`,
     '',
     `data       ${service.dataDir}`,
+    `console    ${publicUrl()}/`,
     `docs       ${publicUrl()}/docs`,
     `try        ${curl}`,
   ]

@@ -1,0 +1,3 @@
+export function MediaPage({ media_id }: { media_id: string }) {
+  return <p>{media_id}</p>
+}

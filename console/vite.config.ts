@@ -1,0 +1,15 @@
+import type { UserConfig } from 'vite'
+
+/** `npm run console` serves it while it is worked on, in front of a service on port 8080. */
+const config: UserConfig = {
+  root: import.meta.dirname,
+  build: {
+    target: 'es2023',
+    sourcemap: false,
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    chunkSizeWarningLimit: 700,
+  },
+  server: { proxy: { '^/(api|cdn|store|i|readyz|metrics|docs|openapi.json)': { target: 'http://127.0.0.1:8080' } } },
+}
+export default config
