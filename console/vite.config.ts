@@ -8,7 +8,7 @@ const config: UserConfig = {
     sourcemap: false,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
-    chunkSizeWarningLimit: 700,
+    chunkSizeWarningLimit: 900,
   },
   server: { proxy: { '^/(api|cdn|store|i|readyz|metrics|docs|openapi.json)': { target: 'http://127.0.0.1:8080' } } },
 }

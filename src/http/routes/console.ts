@@ -51,7 +51,7 @@ function policyOf({ stores, cdns }: ConsoleFiles): string {
     "worker-src 'self' blob:",
     "style-src 'self' 'unsafe-inline'",
     `img-src ${all("'self'", 'data:', 'blob:', ...cdns)}`,
-    `media-src ${all("'self'", 'blob:', ...cdns)}`,
+    `media-src ${all("'self'", 'blob:', 'data:', ...cdns)}`,
     `connect-src ${all("'self'", ...stores, ...cdns)}`,
     "manifest-src 'self'",
     "frame-ancestors 'none'",
