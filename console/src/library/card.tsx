@@ -41,8 +41,12 @@ export const Card = memo(function Card({ media_id }: { media_id: string }) {
       {under && <Progress value={progress / 100} label={`Processing ${title}`} look="card-progress" />}
       <p className="card-facts">
         <Icon name={media_type ?? 'file'} size={14} />
-        <span>{sizeOf(file_size)}</span>
-        <span aria-hidden="true">·</span>
+        {file_size !== null && (
+          <>
+            <span>{sizeOf(file_size)}</span>
+            <span aria-hidden="true">·</span>
+          </>
+        )}
         <time dateTime={upload_time} title={timeOf(upload_time)}>
           {agoOf(upload_time)}
         </time>

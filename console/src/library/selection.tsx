@@ -31,28 +31,30 @@ export function SelectionBar() {
 
   const what = ids.length === 1 ? '1 item' : `${ids.length} items`
   return (
-    <div className="selection" role="toolbar" aria-label="Selection">
-      <IconButton icon="close" label="Clear the selection" onClick={() => select([])} />
-      <strong role="status">{what} selected</strong>
-      {ids.length < order.length && (
-        <Button look="quiet" small onClick={() => select(order)}>
-          Select all {order.length}
+    <>
+      <div className="selection" role="toolbar" aria-label="Selection">
+        <IconButton icon="close" label="Clear the selection" onClick={() => select([])} />
+        <strong role="status">{what} selected</strong>
+        {ids.length < order.length && (
+          <Button look="quiet" small className="select-all" onClick={() => select(order)}>
+            Select all {order.length}
+          </Button>
+        )}
+        <span className="stretch" />
+        {failed.length > 0 && (
+          <Button
+            small
+            icon="retry"
+            disabled={busy}
+            onClick={() => void run(retryAll, failed, `${failed.length} to be processed again.`)}
+          >
+            Retry{failed.length < ids.length ? ` ${failed.length}` : ''}
+          </Button>
+        )}
+        <Button look="danger" small icon="trash" disabled={busy} onClick={() => setAsking(true)}>
+          Delete
         </Button>
-      )}
-      <span className="stretch" />
-      {failed.length > 0 && (
-        <Button
-          small
-          icon="retry"
-          disabled={busy}
-          onClick={() => void run(retryAll, failed, `${failed.length} to be processed again.`)}
-        >
-          Retry{failed.length < ids.length ? ` ${failed.length}` : ''}
-        </Button>
-      )}
-      <Button look="danger" small icon="trash" disabled={busy} onClick={() => setAsking(true)}>
-        Delete
-      </Button>
+      </div>
       {asking && (
         <Dialog
           title={`Delete ${what}?`}
@@ -72,6 +74,6 @@ export function SelectionBar() {
           </p>
         </Dialog>
       )}
-    </div>
+    </>
   )
 }

@@ -3,7 +3,18 @@ import { type ReactNode, useEffect, useRef, useState } from 'react'
 import type { Media } from '../../../client/src/index.ts'
 import { linkOf } from '../api/links.ts'
 import { explain } from '../words.ts'
-import 'media-chrome'
+import 'media-chrome/dist/media-controller.js'
+import 'media-chrome/dist/media-control-bar.js'
+import 'media-chrome/dist/media-play-button.js'
+import 'media-chrome/dist/media-mute-button.js'
+import 'media-chrome/dist/media-volume-range.js'
+import 'media-chrome/dist/media-time-range.js'
+import 'media-chrome/dist/media-preview-thumbnail.js'
+import 'media-chrome/dist/media-preview-time-display.js'
+import 'media-chrome/dist/media-pip-button.js'
+import 'media-chrome/dist/media-fullscreen-button.js'
+import 'media-chrome/dist/media-loading-indicator.js'
+import { Captions, type Level, Quality, Speed, Times } from './player-menus.tsx'
 import { ratioOf } from './ratio.ts'
 
 type Props = { children?: ReactNode; slot?: string; class?: string; mediacontroller?: string; [name: string]: unknown }
@@ -16,19 +27,11 @@ declare module 'react' {
       'media-mute-button': Props
       'media-volume-range': Props
       'media-time-range': Props
-      'media-time-display': Props
-      'media-captions-button': Props
-      'media-playback-rate-button': Props
       'media-pip-button': Props
       'media-fullscreen-button': Props
       'media-loading-indicator': Props
     }
   }
-}
-
-interface Level {
-  index: number
-  name: string
 }
 
 /** A film: by its stream where there is one, by the file where there is none yet. */
@@ -99,11 +102,11 @@ export function Player({ media }: { media: Media }) {
           <media-play-button />
           <media-mute-button />
           <media-volume-range />
-          <media-time-display showduration />
+          <Times video={video} duration={media.duration ?? 0} />
           <span className="stretch" />
           {levels.length > 1 && <Quality levels={levels} chosen={chosen} playing={playing} onChoose={choose} />}
-          <media-captions-button />
-          <media-playback-rate-button />
+          <Captions video={video} />
+          <Speed video={video} />
           <media-pip-button />
           <media-fullscreen-button />
         </media-control-bar>
@@ -119,33 +122,4 @@ export function Player({ media }: { media: Media }) {
 
 function tallness({ width, height }: Media): number {
   return width && height ? width / height : 16 / 9
-}
-
-function Quality({
-  levels,
-  chosen,
-  playing,
-  onChoose,
-}: {
-  levels: Level[]
-  chosen: number
-  playing: number
-  onChoose: (index: number) => void
-}) {
-  const now = levels.find(({ index }) => index === playing)?.name
-  return (
-    <select
-      className="quality"
-      aria-label="Quality"
-      value={chosen}
-      onChange={(event) => onChoose(Number(event.currentTarget.value))}
-    >
-      <option value={-1}>{chosen === -1 && now ? `Auto (${now})` : 'Auto'}</option>
-      {levels.toReversed().map(({ index, name }) => (
-        <option key={index} value={index}>
-          {name}
-        </option>
-      ))}
-    </select>
-  )
 }

@@ -27,7 +27,7 @@ export function Tray() {
         </div>
         {totals.done > 0 && (
           <Button look="quiet" small onClick={clearFinished}>
-            Clear finished
+            Clear
           </Button>
         )}
         <IconButton
@@ -53,10 +53,9 @@ export function Tray() {
 }
 
 function headline({ active, done, failed }: ReturnType<typeof totalsOf>): string {
-  const uploaded = `${done} uploaded`
   const broken = failed > 0 ? `, ${failed} failed` : ''
-  if (active > 0) return `Uploading ${active} ${active === 1 ? 'file' : 'files'}${done ? `, ${uploaded}` : ''}${broken}`
-  return `${uploaded}${broken}`
+  if (active === 0) return `${done} uploaded${broken}`
+  return `Uploading ${active}${done > 0 ? `, ${done} done` : ''}${broken}`
 }
 
 function Row({ upload }: { upload: Upload }) {
@@ -93,9 +92,7 @@ function Row({ upload }: { upload: Upload }) {
         )}
         {state === 'failed' && <IconButton icon="retry" label={`Try ${title} again`} onClick={() => void resume(id)} />}
         {state === 'done' ? (
-          <span className="done">
-            <Icon name="check" size={18} />
-          </span>
+          <Outcome media_id={upload.media_id} />
         ) : (
           <IconButton icon="close" label={`Cancel ${title}`} onClick={() => void cancel(id)} />
         )}
@@ -111,6 +108,16 @@ function Row({ upload }: { upload: Upload }) {
         }}
       />
     </li>
+  )
+}
+
+/** The upload is over; what becomes of the media is another matter. */
+function Outcome({ media_id }: { media_id: string | null }) {
+  const failed = useStore(library, ({ media }) => media_id !== null && media.get(media_id)?.status === 'failed')
+  return (
+    <span className={failed ? 'done bad' : 'done'}>
+      <Icon name={failed ? 'alert' : 'check'} size={18} />
+    </span>
   )
 }
 
