@@ -206,7 +206,7 @@ describe('the console', () => {
     await page.goto(`${target.url}/?q=gone`)
     await page.getByLabel('Select Gone 1').check()
     await page.getByLabel('Select Gone 2').check()
-    await page.getByText('2 items selected').waitFor()
+    await page.getByText('2 selected').waitFor()
     await page.getByRole('toolbar').getByRole('button', { name: 'Delete' }).click()
     await page.getByRole('dialog').getByRole('button', { name: 'Keep' }).click()
     await page.getByRole('toolbar').getByRole('button', { name: 'Delete' }).click()

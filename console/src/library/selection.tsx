@@ -34,7 +34,7 @@ export function SelectionBar() {
     <>
       <div className="selection" role="toolbar" aria-label="Selection">
         <IconButton icon="close" label="Clear the selection" onClick={() => select([])} />
-        <strong role="status">{what} selected</strong>
+        <strong role="status">{ids.length} selected</strong>
         {ids.length < order.length && (
           <Button look="quiet" small className="select-all" onClick={() => select(order)}>
             Select all {order.length}
