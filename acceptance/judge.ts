@@ -11,7 +11,7 @@ export interface Judge {
 }
 
 /** Which suite sees that a success comes as promised. */
-export type Suite = 'journey' | 'direct' | 'companion' | 'resumable' | 'stream'
+export type Suite = 'journey' | 'direct' | 'companion' | 'resumable' | 'stream' | 'webhooks'
 
 /** A promise that is nobody else's is the journey's. */
 function suiteOf(promise: string): Suite {
@@ -19,6 +19,7 @@ function suiteOf(promise: string): Suite {
   if (promise.includes(' /api/media/upload/tus')) return 'resumable'
   if (/\/hls\/|\/storyboard\.vtt/.test(promise)) return 'stream'
   if (/ \/api\/media\/upload\/|^PUT /.test(promise)) return 'direct'
+  if (promise.includes(' /api/webhooks/')) return 'webhooks'
   return 'journey'
 }
 

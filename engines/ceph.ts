@@ -5,7 +5,8 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Engine, freePort, type Host, runByHand, startEngine, waitUntil } from './engine.ts'
+import { freePort } from '../acceptance/ports.ts'
+import { type Engine, type Host, runByHand, startEngine, waitUntil } from './engine.ts'
 
 /** Bytes of objects that it holds. */
 const capacity = 4 * 1024 ** 3

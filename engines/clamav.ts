@@ -4,7 +4,8 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Engine, freePort, runByHand, startEngine, waitForPort } from './engine.ts'
+import { freePort } from '../acceptance/ports.ts'
+import { type Engine, runByHand, startEngine, waitForPort } from './engine.ts'
 
 /** The file that every scanner finds, in two pieces so that none finds it here. https://www.eicar.org */
 export const eicar = ['X5O!P%@AP[4\\PZX54(P^)7CC)7}$EICAR', '-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*'].join('')

@@ -4,7 +4,8 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Engine, freePort, keptFolder, runByHand, startEngine, waitUntil } from './engine.ts'
+import { freePort } from '../acceptance/ports.ts'
+import { type Engine, keptFolder, runByHand, startEngine, waitUntil } from './engine.ts'
 
 /** 3.3.1 asks for versions of the AWS SDK which Maven Central does not have. */
 const version = '3.1.0'

@@ -4,7 +4,8 @@
  */
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { type Engine, freePort, keptFolder, runByHand, startEngine, waitUntil } from './engine.ts'
+import { freePort } from '../acceptance/ports.ts'
+import { type Engine, keptFolder, runByHand, startEngine, waitUntil } from './engine.ts'
 
 const version = '1.6.12'
 

@@ -76,7 +76,7 @@ describe('with CloudFront', () => {
     cloudFront.asked.length = 0
     assert.equal((await fetch(`${target.url}/api/media/${media_id}`, { method: 'DELETE' })).status, 204)
     const references = () => cloudFront.asked.map(({ body }) => /<CallerReference>([^<]+)/.exec(body)?.[1])
-    const patience = AbortSignal.timeout(40_000)
+    const patience = AbortSignal.timeout(120_000)
     while (references().length < 3) await sleep(50, undefined, { signal: patience })
     const first = `${media_id}.purge.first`
     assert.deepEqual(references(), [first, first, `${media_id}.purge.last`])

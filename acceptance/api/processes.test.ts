@@ -3,13 +3,14 @@ import { type ExecFileException, execFile } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readdir, rm } from 'node:fs/promises'
 import { createServer as createHttpServer, request } from 'node:http'
-import { type AddressInfo, createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { embeddedOnly } from '../engines.ts'
+import { freePort } from '../ports.ts'
 import { formOf, makeSample } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 
@@ -22,14 +23,6 @@ async function setUp(env: Record<string, string>): Promise<{ stdout: string }> {
   const { PATH = '' } = process.env
   const options = { env: { PATH, ...env }, timeout: 60_000 }
   return await promisify(execFile)(process.execPath, ['--disable-warning=ExperimentalWarning', main, 'setup'], options)
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
 }
 
 describe('processes', () => {

@@ -17,7 +17,7 @@ interface Media {
 }
 
 /** An operator's profiles, named at each door. */
-describe('profiles', { timeout: 120_000 }, () => {
+describe('profiles', { timeout: 300_000 }, () => {
   let target: Target
   let folder: string
   let photo: Buffer<ArrayBuffer>

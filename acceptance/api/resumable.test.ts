@@ -17,7 +17,7 @@ const tus = { 'tus-resumable': '1.0.0' }
 const draft = { 'upload-draft-interop-version': '6' }
 const base64 = (text: string) => Buffer.from(text).toString('base64')
 
-describe('resumable uploads', { timeout: 120_000 }, () => {
+describe('resumable uploads', { timeout: 300_000 }, () => {
   let folder: string
   let target: Target
   let judge: Judge

@@ -10,6 +10,7 @@ import { describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Webhook } from 'standardwebhooks'
 import { openJudge } from '../judge.ts'
+import { freePort } from '../ports.ts'
 import { formOf, makeSample } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 
@@ -58,15 +59,6 @@ async function until(what: string, holds: () => boolean | Promise<boolean>): Pro
     if (Date.now() > deadline) throw new Error(`not within 120 s: ${what}`)
     await sleep(100)
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 async function upload(target: Target): Promise<string> {
@@ -136,6 +128,7 @@ describe('webhooks', () => {
         /media_webhook_tries_total\{endpoint="leaving",outcome="delivered"\} 1/,
       )
       assert.doesNotMatch(target.said(), /whsec_/)
+      assert.deepEqual(judge.unseen('webhooks'), [])
     } finally {
       await target.stop()
       for (const receiver of [flaky, steady, leaving]) await receiver.close()

@@ -1,13 +1,12 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
 import type { Browser } from 'playwright-core'
+import { freePort } from '../ports.ts'
 import { startTarget, type Target } from '../target.ts'
 import { openBrowser, openPages, type Pages } from './browser.ts'
 import { addFilm } from './stored.ts'
@@ -16,14 +15,6 @@ import { addFilm } from './stored.ts'
 
 const run = promisify(execFile)
 const [api, cdn, site] = ['media.example.test', 'cdn.example.test', 'app.other.test']
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  return port
-}
 
 describe('signed cookies over HTTPS', () => {
   let folder: string

@@ -2,11 +2,11 @@ import assert from 'node:assert/strict'
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readdir, readFile, writeFile } from 'node:fs/promises'
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { freePort } from '../resume/proxy.ts'
+import { openLine } from '../line.ts'
+import { freePort } from '../ports.ts'
 import { makeSample } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 import { openShell, type Shell, valuesOf } from './media.ts'
@@ -17,10 +17,10 @@ const breaksAfter = 200_000
 describe('media download over a line that breaks', () => {
   let target: Target
   let shell: Shell
-  let line: Awaited<ReturnType<typeof openLine>>
+  let line: Awaited<ReturnType<typeof openBreakingLine>>
   before(async () => {
     const port = await freePort()
-    line = await openLine(port)
+    line = await openBreakingLine(port)
     target = await startTarget({ env: { PORT: String(port), PUBLIC_URL: line.url } })
     shell = await openShell(line.url)
   })
@@ -111,21 +111,10 @@ describe('media remove at a terminal', () => {
 })
 
 /** A line to the service that breaks whenever it has brought so many bytes. */
-async function openLine(port: number) {
-  const sockets = new Set<Socket>()
+async function openBreakingLine(port: number) {
   let broken = 0
-  const server = createServer((client) => {
-    const service = connect({ host: '127.0.0.1', port })
+  const line = await openLine(port, (client, service) => {
     let brought = 0
-    for (const socket of [client, service]) {
-      sockets.add(socket)
-      socket.on('error', () => {})
-      socket.once('close', () => {
-        sockets.delete(socket)
-        client.destroy()
-        service.destroy()
-      })
-    }
     client.pipe(service)
     service.on('data', (bytes) => {
       brought += bytes.length
@@ -135,14 +124,6 @@ async function openLine(port: number) {
       service.destroy()
       client.end()
     })
-  }).listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
-    broken: () => broken,
-    close: async () => {
-      server.close()
-      for (const socket of sockets) socket.destroy()
-    },
-  }
+  })
+  return { ...line, broken: () => broken }
 }

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
@@ -18,9 +19,15 @@ const linesOf = (block: string) => block.split('\n').map((line) => line.replace(
 describe('the README on the command line', () => {
   let target: Target
   let shell: Shell
+  let folder: string
   before(async () => {
-    target = await startTarget()
+    folder = await mkdtemp(join(tmpdir(), 'media-readme-'))
+    const PROFILES_FILE = join(folder, 'profiles.json')
+    await writeFile(PROFILES_FILE, JSON.stringify({ podcast: {} }))
+    target = await startTarget({ env: { PROFILES_FILE } })
     shell = await openShell(target.url)
+    const sound = ['-v', 'error', '-f', 'lavfi', '-i', 'sine=d=1', join(shell.folder, 'talk.wav')]
+    await promisify(execFile)('ffmpeg', sound)
     await mkdir(join(shell.folder, 'holidays'))
     for (const name of ['clip.mp4', 'photo.jpg'] as const) {
       await writeFile(join(shell.folder, name), await (await makeSample(name)).bytes())
@@ -30,6 +37,7 @@ describe('the README on the command line', () => {
   after(async () => {
     await target.stop()
     await shell.remove()
+    await rm(folder, { recursive: true, force: true })
   })
 
   async function typed(line: string, MEDIA_ID = ''): Promise<string> {
@@ -54,6 +62,7 @@ describe('the README on the command line', () => {
     const said: string[] = []
     for (const line of rest) said.push(await typed(line, media_id))
     const find = (word: string) => said[rest.findIndex((line) => line.includes(word))] ?? assert.fail(`no ${word}`)
+    assert.match(find('--profile podcast'), /talk\.wav/)
     assert.match(find('-r holidays'), /holidays\/photo\.jpg/)
     assert.match(find('--search'), new RegExp(`${media_id}.* Mountain Adventure`))
     assert.match(find(' show '), /title +Mountain Adventure/)

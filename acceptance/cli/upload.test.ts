@@ -1,9 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
-import { mkdir, open, readdir, readFile, stat, symlink, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, open, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { createServer, request as httpRequest } from 'node:http'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -17,14 +18,19 @@ const launcher = join(import.meta.dirname, '../../cli/media.mjs')
 describe('media upload', () => {
   let target: Target
   let shell: Shell
+  let folder: string
   before(async () => {
     // What is asked here is that they come in: nothing is processed.
-    target = await startTarget({ role: 'serve' })
+    folder = await mkdtemp(join(tmpdir(), 'media-profiles-'))
+    const PROFILES_FILE = join(folder, 'profiles.json')
+    await writeFile(PROFILES_FILE, JSON.stringify({ small: { image: { widths: [32] } } }))
+    target = await startTarget({ role: 'serve', env: { PROFILES_FILE } })
     shell = await openShell(target.url)
   })
   after(async () => {
     await target.stop()
     await shell.remove()
+    await rm(folder, { recursive: true, force: true })
   })
   const countOf = async (search: string) =>
     valuesOf(await shell.media('list', '--all', '--json', '--search', search)).length
@@ -54,6 +60,22 @@ describe('media upload', () => {
     assert.equal(again.code, 1)
     assert.equal(valuesOf(again).filter(({ resumed }) => resumed).length, 198)
     assert.equal(await countOf('many-'), 199, 'only what was mended is new')
+  })
+
+  test('a profile is named for all; one that is not offered ends it at once', async () => {
+    const photo = await (await makeSample('photo.jpg')).bytes()
+    const names = Array.from({ length: 6 }, (_, n) => `profiled-${n}.jpg`)
+    for (const name of names) await writeFile(join(shell.folder, name), photo)
+    const sent = await shell.media('upload', ...names, '--profile', 'small', '--json')
+    assert.equal(sent.code, 0, sent.err)
+    assert.deepEqual(
+      valuesOf(sent).map(({ media }) => media.profile),
+      names.map(() => 'small'),
+    )
+    const refused = await shell.media('upload', ...names, '--profile', 'large', '--parallel', '1')
+    assert.equal(refused.code, 1, refused.err)
+    assert.match(refused.err, /There is no such profile\. There are: default, small\.\n0 of 6 files are done/)
+    assert.equal(await countOf('profiled-'), names.length)
   })
 
   test('ended by Ctrl-C, it says how to go on, and goes on there', async () => {

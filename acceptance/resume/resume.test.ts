@@ -7,9 +7,10 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { after, before, describe, type TestContext, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../ports.ts'
 import { startTarget, type Target } from '../target.ts'
 import { makeFilm, sha256Of } from './bodies.ts'
-import { freePort, openProxy, type Proxy } from './proxy.ts'
+import { openProxy, type Proxy } from './proxy.ts'
 
 /**
  * Clients that know nothing of it upload a film while the service is killed again and again: the film arrives whole,

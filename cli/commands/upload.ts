@@ -30,6 +30,12 @@ export const upload: Command = {
     },
     watch: { type: 'boolean', short: 'w', summary: 'Follows processing to the end; what fails then counts as failed.' },
     title: { type: 'string', short: 't', value: 'TITLE', summary: 'Of the one file.', default: "the file's name" },
+    profile: {
+      type: 'string',
+      short: 'p',
+      value: 'NAME',
+      summary: "How they are to be made: one of the operator's profiles.",
+    },
     parallel: {
       type: 'string',
       value: 'NUMBER',
@@ -42,11 +48,12 @@ export const upload: Command = {
   examples: [
     ['media upload clip.mp4 --watch', 'and says when it can be played'],
     ['media upload -r ~/Pictures', 'a folder'],
+    ['media upload talk.wav --profile podcast', "made as the operator's profile says"],
     ['media upload *.mov --json | jq -r .media_id', 'for a script'],
   ],
   run: async (given) => {
     const { args, options } = given
-    const title = textOf(options, 'title')
+    const [title, profile] = [textOf(options, 'title'), textOf(options, 'profile')]
     const parallel = wholeOf(options, 'parallel', { min: 1, max: 64 }) ?? usualParallel
     const files = await findFiles(args, { recursive: options['recursive'] === true })
     if (files.length === 0) throw new CliError('There is no file in it.', { exit: exitCodes.notFound })
@@ -55,24 +62,27 @@ export const upload: Command = {
         hint: 'Each gets its name as title.',
       })
     }
-    return await send(given, { files, title, parallel })
+    return await send(given, { files, title, profile, parallel })
   },
 }
 
 interface Plan {
   files: Awaited<ReturnType<typeof findFiles>>
   title: string | undefined
+  profile: string | undefined
   parallel: number
 }
 
-async function send(given: Given, { files, title, parallel }: Plan): Promise<number> {
+async function send(given: Given, { files, title, profile, parallel }: Plan): Promise<number> {
   const { options, env, screen, signal } = given
   const url = urlOf(options, env)
   const client = connect(given)
   // Uploads wait out a service that is away: whether there is one is asked first.
   await client.list({ limit: 1 }, { signal })
   const folder = stateFolder(env)
-  const journal = await openJournal(folder, [url, title ?? '', ...files.map(({ absolute }) => absolute)], Date.now())
+  const paths = files.map(({ absolute }) => absolute)
+  const named = profile === undefined ? [] : [`profile ${profile}`]
+  const journal = await openJournal(folder, [url, title ?? '', ...named, ...paths], Date.now())
   if (options['anew']) for (const file of files) journal.forget(file)
   const results: Result[] = []
   const rate = openRate(files.reduce((sum, { size }) => sum + size, 0))
@@ -81,7 +91,19 @@ async function send(given: Given, { files, title, parallel }: Plan): Promise<num
     results.push(result)
     writeResult(given, result, board.print)
   }
-  const run = { ...given, client, files, title, parallel, journal, stateFolder: folder, board, signal, onResult }
+  const run = {
+    ...given,
+    client,
+    files,
+    title,
+    profile,
+    parallel,
+    journal,
+    stateFolder: folder,
+    board,
+    signal,
+    onResult,
+  }
   try {
     await sendAll({ ...run, watch: options['watch'] === true, onSent: rate.add })
   } catch (error) {

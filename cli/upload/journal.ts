@@ -34,7 +34,7 @@ interface Entry {
   media_id?: string
 }
 
-/** @param run what names the run: service, files, title */
+/** @param run what names the run: service, files, title, profile */
 export async function openJournal(folder: string, run: readonly string[], now: number): Promise<Journal> {
   const path = join(folder, 'runs', `${hashOf(run)}.jsonl`)
   const age = await stat(path).then(

@@ -26,6 +26,7 @@ export interface Run {
   client: MediaClient
   files: readonly FileToSend[]
   title: string | undefined
+  profile: string | undefined
   parallel: number
   watch: boolean
   journal: Journal
@@ -71,7 +72,7 @@ export async function sendAll(given: Run): Promise<void> {
 
 /** Not about this file: the next one fares no better. */
 function isRefused(error: unknown): boolean {
-  return error instanceof MediaServiceError && (error.status === 401 || error.status === 403)
+  return error instanceof MediaServiceError && ([401, 403].includes(error.status) || error.code === 'unknown_profile')
 }
 
 async function sendOne(run: Run, file: FileToSend): Promise<{ media: Media; again: boolean }> {
@@ -105,6 +106,7 @@ async function transfer({ client, journal, board, ...run }: Run, file: FileToSen
   }
   const options = {
     title: run.title ?? file.title,
+    profile: run.profile,
     signal: run.signal,
     resume: folderResumeStore(join(run.stateFolder, 'uploads')),
     onProgress: ({ sent_bytes }: { sent_bytes: number }) => tell(sent_bytes),

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
 import { openAsBlob } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { makeSample } from '../../acceptance/samples.ts'
 import { createClient } from './client.ts'
@@ -142,6 +144,21 @@ describe('reading', () => {
       assert.deepEqual(progress.slice(-3), [300_000, 300_000, 300_000])
     }
     assert.ok(!kit.proxy.passed.some(({ path }) => path.endsWith('/init')))
+  })
+
+  test('a profile is named through either door; one that is not offered is refused', async () => {
+    const file = join(kit.folder, 'profiles.json')
+    await writeFile(file, JSON.stringify({ small: { image: { widths: [32], avif: null } } }))
+    await using offering = await openKit({ env: { PROFILES_FILE: file } })
+    for (const formLimit of [undefined, 0]) {
+      const named = async (profile?: string) =>
+        await offering.client().upload(photo, { title: 'Named', profile, formLimit })
+      assert.equal((await named('small')).profile, 'small')
+      assert.equal((await named()).profile, null)
+      await assert.rejects(named('large'), refusedWith('unknown_profile', 422))
+    }
+    assert.ok(offering.proxy.passed.some(({ path }) => path.endsWith('/init')))
+    assert.ok(offering.proxy.passed.some(({ path }) => path === '/api/media/upload'))
   })
 
   test('a form is sent again when the line breaks or the service asks to wait', async () => {

@@ -21,7 +21,7 @@ export async function uploadForm({ source, wish, idempotency_key, ...given }: Fo
   const { requests, patience, meter, signal } = given
   const { size } = source
   const file = source instanceof Blob ? source : await blobOf(source, wish)
-  const body = encodeForm({ title: wish.title, file, filename: wish.filename, boundary: `media-${newKey()}` })
+  const body = encodeForm({ ...wish, file, boundary: `media-${newKey()}` })
   const attempt = async () => {
     const headers = { 'idempotency-key': idempotency_key, 'content-type': body.type }
     const onSent = (bytes: number) => meter.sent(1, Math.min(bytes, size))
@@ -55,10 +55,8 @@ async function blobOf(source: Exclude<UploadFile, Blob>, { content_type }: InitU
   return new Blob([bytes as Uint8Array<ArrayBuffer>], { type: content_type })
 }
 
-interface Form {
-  title: string
+interface Form extends Pick<InitUpload, 'title' | 'filename' | 'profile'> {
   file: Blob
-  filename: string
   boundary: string
 }
 
@@ -66,11 +64,12 @@ interface Form {
  * As https://html.spec.whatwg.org/multipage/form-control-infrastructure.html#multipart-form-data says.
  * Not `FormData`: nobody sees how far it is, and Node (24.21) crashes when such a request is aborted at the wrong time.
  */
-function encodeForm({ title, file, filename, boundary }: Form): Blob {
-  const head = (disposition: string) => `--${boundary}\r\nContent-Disposition: form-data; ${disposition}\r\n`
-  const escapes: Record<string, string> = { '"': '%22', '\r': '%0D', '\n': '%0A' }
-  const name = filename.replace(/["\r\n]/g, (one) => escapes[one] ?? one)
-  const type = `Content-Type: ${file.type || 'application/octet-stream'}\r\n`
-  const pieces = [head('name="title"'), `\r\n${title}\r\n`, head(`name="file"; filename="${name}"`), type, '\r\n']
-  return new Blob([...pieces, file, `\r\n--${boundary}--\r\n`], { type: `multipart/form-data; boundary=${boundary}` })
+function encodeForm({ title, profile, file, filename, boundary }: Form): Blob {
+  const part = `--${boundary}\r\nContent-Disposition: form-data; name=`
+  const name = filename.replace(/["\r\n]/g, encodeURIComponent)
+  // The file last, so that a profile which is not offered is refused before the bytes are taken.
+  const head =
+    `${part}"title"\r\n\r\n${title}\r\n${part}"profile"\r\n\r\n${profile ?? ''}\r\n` +
+    `${part}"file"; filename="${name}"\r\nContent-Type: ${file.type || 'application/octet-stream'}\r\n\r\n`
+  return new Blob([head, file, `\r\n--${boundary}--\r\n`], { type: `multipart/form-data; boundary=${boundary}` })
 }

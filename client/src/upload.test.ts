@@ -168,6 +168,19 @@ describe('uploads in parts', () => {
     assert.notEqual(again.media_id, record.media_id)
   })
 
+  test('gone on with under another profile, it starts anew', async () => {
+    const resume = () => folderResumeStore(join(kit.folder, 'profiled'))
+    const stop = new AbortController()
+    const onProgress = ({ stored_bytes }: Progress) => {
+      if (stored_bytes > 0) stop.abort(new Error('enough'))
+    }
+    const error = await upload({ resume: resume(), signal: stop.signal, onProgress }).catch((error) => error)
+    assert.ok(error instanceof UploadAborted && error.media_id !== null)
+    const record = await upload({ resume: resume(), profile: 'default' })
+    assert.notEqual(record.media_id, error.media_id)
+    assert.equal(await kit.storedSha256(record), film.sha256)
+  })
+
   test('removed by somebody else on the way: it does not come back', async () => {
     let removing: Promise<void> | undefined
     kit.proxy.breakBy(({ method }) => (method === 'PUT' ? { delay: 200 } : undefined))

@@ -13,6 +13,8 @@ export interface UploadOptions {
   title: string
   /** For showing; the file's own name when not given. */
   filename?: string | undefined
+  /** How it is to be made: one of the profiles that the operator offers. The default one when not given. */
+  profile?: string | undefined
   /** `sha256:…` of the file, when it is known: media whose bytes have another fail. */
   checksum?: string | undefined
   onProgress?: ((progress: Progress) => void) | undefined
@@ -67,18 +69,22 @@ export async function upload(requests: Requests, source: UploadFile, options: Up
   }
 }
 
-function wishOf(source: UploadFile, { title, filename, checksum }: UploadOptions): InitUpload {
+function wishOf(source: UploadFile, { title, filename, profile, checksum }: UploadOptions): InitUpload {
   const { name, type, size } = source as { name?: string; type?: string; size: number }
   return {
     title,
     filename: filename || name || 'file',
     content_type: type || unknownType,
     file_size: size,
+    ...(profile ? { profile } : {}),
     ...(checksum ? { checksum } : {}),
   }
 }
 
 async function memoryOf(requests: Requests, source: UploadFile, wish: InitUpload, { resume }: UploadOptions) {
   const store = resume === false ? undefined : (resume ?? defaultResumeStore())
-  return openMemory(store, store ? `${requests.base}|${await fingerprintOf(source, wish.filename)}` : '')
+  return openMemory(
+    store,
+    store ? `${requests.base}|${await fingerprintOf(source, wish.filename)}${wish.profile ?? ''}` : '',
+  )
 }

@@ -1,10 +1,11 @@
 import assert from 'node:assert/strict'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '../../acceptance/ports.ts'
 import { formOf, makeSample } from '../../acceptance/samples.ts'
 import { startTarget, type Target } from '../../acceptance/target.ts'
 import { eicar, longestStream, startClamav } from '../clamav.ts'
-import { type Engine, engineFor, freePort } from '../engine.ts'
+import { type Engine, engineFor } from '../engine.ts'
 
 /** The service in front of a real ClamAV daemon: what it finds is never delivered, what it has not seen never passes. */
 describe('uploads scanned by ClamAV', () => {

@@ -11,11 +11,12 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { MSKEvent, MSKRecord, SelfManagedKafkaEvent, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
+import { freePort } from '../../acceptance/ports.ts'
 import { formOf, makeSample } from '../../acceptance/samples.ts'
 import { startTarget, type Target } from '../../acceptance/target.ts'
 import { startCeph } from '../ceph.ts'
 import { startDynamodb } from '../dynamodb.ts'
-import { type Engine, engineFor, freePort } from '../engine.ts'
+import { type Engine, engineFor } from '../engine.ts'
 import { startSqs } from '../sqs.ts'
 
 /** The handlers in a process of their own, as Lambda's runtime runs them, on real engines. */

@@ -3,6 +3,7 @@ import { codeOf, MediaError } from '../media/errors.ts'
 import type { Log } from '../media/log.ts'
 import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
 import { type Address, readAddress } from './address.ts'
+import { answering, sendSource } from './answering.ts'
 import { openKeptObjects } from './cache/kept.ts'
 import type { Storage } from './cache/storage.ts'
 import { openLru } from './lru.ts'
@@ -146,13 +147,7 @@ export function openEdge(options: EdgeOptions): Edge {
       const source = await (kept
         ? kept.open({ ref, size, range, signal })
         : openSource({ objects, ref, range, signal }))
-      try {
-        writeHead(reply, answer.status, answer.headers)
-        await source.send(reply)
-        reply.end()
-      } finally {
-        await source.close()
-      }
+      await sendSource(reply, answer, source)
     } finally {
       end()
     }
@@ -170,15 +165,7 @@ export function openEdge(options: EdgeOptions): Edge {
   return {
     forget,
     close: () => sending.close(),
-    handle: async (request, reply) => {
-      // A reader that breaks off is nothing to report.
-      reply.on('error', () => {})
-      try {
-        await deliver(request, reply)
-      } catch (error) {
-        refuse(reply, error)
-      }
-    },
+    handle: answering(deliver, refuse),
   }
 }
 

@@ -2,8 +2,8 @@ import type { MediaRecord, MediaType, MediaView } from './record.ts'
 
 /** Jobs: where `http` and `worker` meet. A job's lease is the only lease; a queue message only says where to look. */
 
-/** `process` makes outputs, `purge` removes a deleted media's bytes, `tidy` the outputs of attempts that did not win, `expire` ends an upload that was never completed. */
-export const jobKinds = ['process', 'purge', 'tidy', 'expire'] as const
+/** `process` makes outputs, `purge` removes a deleted media's bytes, `tidy` the outputs of attempts that did not win, `expire` ends an upload that was never completed, `segment` makes a piece of a long video. */
+export const jobKinds = ['process', 'purge', 'tidy', 'expire', 'segment'] as const
 export type JobKind = (typeof jobKinds)[number]
 
 /** `queued` waits for `due_at`; `running` holds a lease; `done` is over; `parked` waits for a person. */
@@ -14,7 +14,7 @@ export const lanes = ['tasks', 'tasks-long'] as const
 export type Lane = (typeof lanes)[number]
 
 export interface Job {
-  /** `{media_id}.{kind}`: creating it twice makes one. */
+  /** `{media_id}.{kind}`, and more where there are several of a kind: creating it twice makes one. */
   job_id: string
   media_id: string
   user_id: string

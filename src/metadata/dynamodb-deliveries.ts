@@ -2,7 +2,7 @@ import { type Delivery, partsOf } from '../media/deliveries.ts'
 import { MediaError } from '../media/errors.ts'
 import { readCursor, writeCursor } from './cursors.ts'
 import { indexes, isKeyable, setting, shardOf, shards } from './dynamodb-items.ts'
-import type { Item, Key, Table } from './dynamodb-table.ts'
+import { held, type Item, type Key, type Table } from './dynamodb-table.ts'
 import type { Deliveries, DeliveryQuery } from './port.ts'
 
 /**
@@ -108,17 +108,6 @@ async function isAsWritten(table: Table, delivery: Delivery): Promise<boolean> {
   const item = await table.get(deliveryKey(delivery))
   // One that is new is not told from another's alike: it is there, and that is all a caller asks.
   return delivery.token > 0 && item?.doc === JSON.stringify(delivery)
-}
-
-/** Whether an update's condition held. */
-async function held(update: Promise<unknown>): Promise<boolean> {
-  try {
-    await update
-    return true
-  } catch (error) {
-    if ((error as Error).name === 'ConditionalCheckFailedException') return false
-    throw error
-  }
 }
 
 // Lists

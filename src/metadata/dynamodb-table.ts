@@ -136,6 +136,17 @@ export function openTable(settings: MetadataSettings, { clock, chance, log = sil
   }
 }
 
+/** Whether an update's condition held. */
+export async function held(update: Promise<unknown>): Promise<boolean> {
+  try {
+    await update
+    return true
+  } catch (error) {
+    if ((error as Error).name === 'ConditionalCheckFailedException') return false
+    throw error
+  }
+}
+
 /** The SDK itself tries once: `persist` counts the tries, and knows what may be asked again. */
 export function openClient(
   { dynamodbEndpoint: endpoint, dynamodbRegion }: MetadataSettings,

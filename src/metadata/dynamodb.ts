@@ -7,7 +7,7 @@ import { openTurns } from './dynamodb-gate.ts'
 import { cursorKey, dueOf, eventOf, eventSort, isKeyable, jobKey, jobOf, recordKey, setting } from './dynamodb-items.ts'
 import { openEventLog } from './dynamodb-log.ts'
 import { countByState, findDue, listPage } from './dynamodb-reads.ts'
-import { type Item, openTable, type Table, type TableGiven } from './dynamodb-table.ts'
+import { held, type Item, openTable, type Table, type TableGiven } from './dynamodb-table.ts'
 import type { CursorLease, Heartbeat, HeldCursor, Metadata } from './port.ts'
 import type { MetadataSettings } from './settings.ts'
 
@@ -89,17 +89,6 @@ async function itemsOf(table: Table, media_id: string, [from, to]: [string, stri
     start = page.LastEvaluatedKey
   } while (start && found.length < most)
   return found
-}
-
-/** Whether an update's condition held. */
-async function held(update: Promise<unknown>): Promise<boolean> {
-  try {
-    await update
-    return true
-  } catch (error) {
-    if ((error as Error).name === 'ConditionalCheckFailedException') return false
-    throw error
-  }
 }
 
 /** A heartbeat that was overtaken by a later one changes nothing, and its holder still holds. */

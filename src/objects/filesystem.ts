@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto'
-import { createReadStream } from 'node:fs'
-import { readFile, rm, unlink, writeFile } from 'node:fs/promises'
+import { open as openFile, readFile, rm, unlink, writeFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { type Chance, type Clock, systemChance } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
@@ -126,7 +125,9 @@ export async function openFilesystemObjects(options: FilesystemOptions): Promise
 
   async function putFile(ref: ObjectRef, path: string, put: PutOptions): Promise<StoredObject> {
     locate(ref)
-    const source = createReadStream(path, { highWaterMark: 1024 * 1024 })
+    // A stream that opens its file itself may fail before anybody listens.
+    const file = await openFile(path)
+    const source = file.createReadStream({ highWaterMark: 1024 * 1024 })
     const { signal } = put
     const bytes = await stage(source, signal ? { signal } : {}).finally(() => source.destroy())
     return await bytes.commit(ref, put)

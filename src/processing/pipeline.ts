@@ -6,16 +6,19 @@ import { isStorageFull, MediaError } from '../media/errors.ts'
 import { outputPrefix, parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import type { MediaRecord, Rendition } from '../media/record.ts'
+import { planFolder, segmentFolder } from '../media/segments.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import { openGates } from './gates/gates.ts'
 import type { Step } from './gates/steps.ts'
-import type { Processed, Processor, ProcessTask } from './process.ts'
+import type { CutTask, Processed, ProcessTask, Segmented, SegmentProcessor, SegmentTask } from './process.ts'
 import { builtInProfiles, type Profile, type Profiles } from './profiles.ts'
 import { bringRaw, type Raw } from './raw.ts'
 import { makeAudio } from './recipes/audio.ts'
 import { makeImage } from './recipes/image.ts'
 import type { Made, Output, Workbench } from './recipes/recipe.ts'
-import { makeVideo } from './recipes/video.ts'
+import { makeSegment } from './recipes/segments-make.ts'
+import { type InSegments, makeOrCutVideo, makeVideo } from './recipes/video.ts'
+import { filmOf, openShelf } from './segmenting.ts'
 import type { ProcessingSettings } from './settings.ts'
 import { openStoring } from './storing.ts'
 import type { Tools } from './tools/find.ts'
@@ -43,7 +46,7 @@ export interface ProcessorDeps {
   log: Log
 }
 
-export interface OpenProcessor extends Processor {
+export interface OpenProcessor extends SegmentProcessor {
   /** Ends the process kept ready for the next picture; tasks are stopped by their own signals. */
   close(): Promise<void>
 }
@@ -53,35 +56,80 @@ export async function openProcessor(deps: ProcessorDeps): Promise<OpenProcessor>
   await empty(workRoot)
   const pictures = openPictures({ runner, workRoot, chance })
   let active = 0
+
+  async function inTurn<T>({ signal }: { signal: AbortSignal }, work: (threads: number) => Promise<T>): Promise<T> {
+    active++
+    try {
+      // One ffmpeg thread a core when jobs queue gives 1.16 times the throughput; all cores when there is one.
+      return await work(Math.max(1, Math.floor(availableParallelism() / active)))
+    } catch (error) {
+      if (signal.aborted) throw reasonOf(signal)
+      if (isStorageFull(error) && !(error instanceof MediaError)) {
+        throw new MediaError('storage_full', 'no room in the working folder', { cause: error })
+      }
+      throw error
+    } finally {
+      active--
+    }
+  }
+
   return {
     close: pictures.close,
     process: async (task) => {
-      active++
-      try {
-        // One ffmpeg thread a core when jobs queue gives 1.16 times the throughput; all cores when there is one.
-        const threads = Math.max(1, Math.floor(availableParallelism() / active))
-        return await processMedia(deps, { task, pictures, threads })
-      } catch (error) {
-        if (task.signal.aborted) throw reasonOf(task.signal)
-        if (isStorageFull(error) && !(error instanceof MediaError)) {
-          throw new MediaError('storage_full', 'no room in the working folder', { cause: error })
-        }
-        throw error
-      } finally {
-        active--
-      }
+      const made = await inTurn(task, (threads) => processMedia(deps, { task, pictures, threads, film: null }))
+      if ('segments' in made) throw new MediaError('internal', 'cut though nobody asked for it')
+      return made
     },
+    processOrCut: async (task) => {
+      const film = filmOf(task, { ...deps, signal: task.signal }, tellOfFallback(deps, task))
+      return await inTurn(task, (threads) => processMedia(deps, { task, pictures, threads, film }))
+    },
+    processSegment: async (task) => await inTurn(task, (threads) => makeSegmentOf(deps, task, threads)),
   }
+}
+
+function tellOfFallback({ log }: ProcessorDeps, { record: { media_id } }: CutTask): InSegments['onFallback'] {
+  return (error) => log.warn({ media_id, error }, 'a film is made in one piece, as its segments could not be used')
 }
 
 interface Turn {
   task: ProcessTask
   pictures: Pictures
   threads: number
+  /** Null where a film is not to be cut. */
+  film: InSegments | null
+}
+
+/** One segment of a film, from its piece of the source to the streams that are put together later. */
+async function makeSegmentOf(deps: ProcessorDeps, task: SegmentTask, threads: number): Promise<void> {
+  const { objects, runner, settings, workRoot, chance } = deps
+  const { record, segment, token, signal } = task
+  const { media_id } = record
+  const folder = join(workRoot, chance.uuid())
+  const report = rising(task.onProgress)
+  const shelving = { ...deps, signal }
+  try {
+    const newFolder = folderMaker(folder)
+    const bringSource = async () => {
+      const path = join(await newFolder('in'), 'raw')
+      return (await bringRaw({ objects, ref: rawRef(record), path, signal })).path
+    }
+    const bench = { runner, settings, newFolder, threads, signal, tools: toolsFor(deps), bringSource }
+    const from = openShelf(shelving, planFolder(media_id, segment.plan))
+    const to = openShelf(shelving, segmentFolder(media_id, segment, token))
+    const onProgress = (share: number) => report(95 * share)
+    await makeSegment({ ...bench, onProgress }, segment.n, { from, to })
+    report(100)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
 }
 
 /** One media, from its raw bytes to its stored outputs. */
-async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Turn): Promise<Processed> {
+async function processMedia(
+  deps: ProcessorDeps,
+  { task, pictures, threads, film }: Turn,
+): Promise<Processed | Segmented> {
   const { objects, runner, settings, workRoot, chance, clock, log } = deps
   const { record, signal } = task
   const began = clock.now()
@@ -105,7 +153,9 @@ async function processMedia(deps: ProcessorDeps, { task, pictures, threads }: Tu
     const gates = openGates(deps)
     const warnings = await gates.admit(record, bench)
     const chosen = choose(deps.profiles ?? builtInProfiles, record)
-    const made = await gates.complete(record, bench, await follow(deps, record, { bench, profile: chosen.profile }))
+    const followed = await follow(deps, record, { bench, profile: chosen.profile, film })
+    if ('segments' in followed) return followed
+    const made = await gates.complete(record, bench, followed)
     made.warnings.unshift(...warnings, ...chosen.warnings)
     report(85)
     const renditions = await storing.store(made.outputs, (share) => report(85 + 14 * share))
@@ -135,20 +185,33 @@ function choose(profiles: Profiles, { profile: name }: MediaRecord): { profile: 
 interface Following {
   bench: Workbench
   profile: Profile
+  film: InSegments | null
 }
 
 /** Chooses the recipe by what the bytes are: a picture by the door's look at them, all else by ffprobe's. */
-async function follow(deps: ProcessorDeps, record: MediaRecord, { bench, profile }: Following): Promise<Made> {
+async function follow(
+  deps: ProcessorDeps,
+  record: MediaRecord,
+  { bench, profile, film }: Following,
+): Promise<Made | Segmented> {
   if (record.media_type === 'image') return await makeImage(bench, record.content_type, profile.image)
-  const { tools, takesVideo } = deps
-  if (!tools) throw new MediaError('tool_missing', 'ffmpeg is not installed')
-  if (!takesVideo) throw new MediaError('sandbox_missing', 'video and sound need bubblewrap, or SANDBOX=weak')
+  const tools = toolsFor(deps)
   const { raw, runner, newFolder, signal } = bench
   const folder = await newFolder('probe')
   const facts = await probe({ runner, ffprobe: tools.ffprobe, folder, path: raw.path, size: raw.size, signal })
+  if (facts.video && film) {
+    return await makeOrCutVideo({ ...bench, tools, facts }, facts.video, { profile: profile.video, film })
+  }
   if (facts.video) return await makeVideo({ ...bench, tools, facts }, facts.video, profile.video)
   if (facts.audio) return corrected(record, await makeAudio({ ...bench, tools, facts }, facts.audio, profile))
   throw new MediaError('no_streams', `a ${facts.container} file without video and sound`)
+}
+
+/** For video and sound. */
+function toolsFor({ tools, takesVideo }: ProcessorDeps): Tools {
+  if (!tools) throw new MediaError('tool_missing', 'ffmpeg is not installed')
+  if (!takesVideo) throw new MediaError('sandbox_missing', 'video and sound need bubblewrap, or SANDBOX=weak')
+  return tools
 }
 
 /** A file that looked like video at the door and holds only sound: `video/mp4` becomes `audio/mp4`. */

@@ -44,6 +44,14 @@ export const processingSettings = {
     summary:
       'x264 preset: `fast` takes 1.55 times as long as `veryfast`, `medium` 1.75 times, for somewhat smaller files.',
   }),
+  segmentSeconds: integer('VIDEO_SEGMENT_SECONDS', {
+    min: 0,
+    max: 86_400,
+    unit: 'seconds',
+    default: '300',
+    summary:
+      'A film that is encoded and lasts four times as long is cut into segments of about this length, at most 80, which all workers make beside one another. 0 cuts none.',
+  }),
   maxPixels: integer('PICTURE_MAX_PIXELS', {
     min: 1,
     max: 1_000_000_000,

@@ -47,13 +47,16 @@ function held(job: Job, lease_until: number): Job {
     lease_until,
     sweep_at: lease_until,
     wakes: 0,
-    progress: 0,
+    // Of a long video whose segments are made already.
+    progress: job.state === 'queued' ? job.progress : 0,
   }
 }
 
-/** A processing job whose media has gone another way (deleted, or done by hand) has nothing left to do. */
-function isMoot(job: Job, record: MediaRecord): boolean {
-  return job.kind === 'process' && !legalFrom('claimed').includes(record.status)
+/** A processing job whose media has gone another way (deleted, or done by hand) has nothing left to do; nor has a segment. */
+function isMoot({ kind }: Job, { status }: MediaRecord): boolean {
+  return (
+    (kind === 'process' && !legalFrom('claimed').includes(status)) || (kind === 'segment' && status !== 'processing')
+  )
 }
 
 function claimCommit({ from, to, record, now }: { from: Job; to: Job; record: MediaRecord; now: number }): Commit {

@@ -27,8 +27,8 @@ export interface LeaseOptions {
 export function keepLease(job: Job, { metadata, clock, leaseMs, log, onRenewed }: LeaseOptions): Lease {
   const lost = new AbortController()
   const stopped = new AbortController()
-  let percent = 0
-  let told = 0
+  let percent = job.progress
+  let told = percent
   let leaseUntil = job.lease_until ?? 0
 
   async function renew(): Promise<void> {

@@ -1,38 +1,24 @@
 import { type Cdn, canForget } from '../cdn/port.ts'
-import { type Clock, isoTime } from '../media/clock.ts'
+import { isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
-import { type Job, type JobKind, type JobPatch, newJob, over, requeued } from '../media/jobs.ts'
+import { type Job, type JobKind, newJob, over, requeued } from '../media/jobs.ts'
 import { type ObjectRef, outputPrefix, parseS3Url, s3Url } from '../media/locations.ts'
 import { type MediaRecord, tombstonePatch } from '../media/record.ts'
+import { isUnderWay, newestCut, workFolder } from '../media/segments.ts'
 import { advance } from '../media/states.ts'
-import type { Commit, JobChange, Metadata } from '../metadata/port.ts'
+import type { JobChange } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
-import type { Playable, Processor } from '../processing/process.ts'
+import { canCut, type Playable } from '../processing/process.ts'
 import type { Claim } from './claim.ts'
+import type { Attempt, Ending } from './ending.ts'
+import { cutInto, makeSegment, type Segmenting, segmentsOf, wait } from './segments.ts'
 
-/** How a job ends: what becomes of it and of its media in one commit, and what may follow when that has held. */
-export interface Ending {
-  job: JobPatch
-  media: Omit<Commit, 'media_id'>
-  after?: () => Promise<void>
-}
-
-export interface Performing {
-  metadata: Metadata
+export interface Performing extends Segmenting {
   objects: ObjectStore
   /** What delivers; absent where it follows the metadata by itself. */
   cdn?: Cdn | undefined
-  processor: Processor
-  clock: Clock
   processedBucket: string
   leaseMs: number
-}
-
-export interface Attempt {
-  signal: AbortSignal
-  onProgress: (percent: number) => void
-  /** Called before the record is told of outputs while the attempt goes on: from then on they may be played; and when it refused. */
-  onPublishing: (mayStand: boolean) => void
 }
 
 type Perform = (claim: Claim, doing: Performing, attempt: Attempt) => Promise<Ending>
@@ -43,15 +29,19 @@ export const performers: Record<JobKind, Perform> = {
   purge: purgeMedia,
   tidy: tidyOutputs,
   expire: expireUpload,
+  segment: makeSegment,
 }
 
 const tidyAfter = 24 * 3_600_000
 
 async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): Promise<Ending> {
   const { record, job } = claim
-  const { objects, processor, clock } = doing
-  const { token } = job
+  const { objects, processor, clock, metadata, processedBucket } = doing
+  const { token, media_id } = job
   const { signal, onProgress, onPublishing } = attempt
+  // What was never claimed before was never cut.
+  const cut = token === 1 ? null : newestCut(await metadata.jobsOf(media_id))
+  if (cut && isUnderWay(cut)) return wait(claim, cut, doing)
   const onPlayable = async (early: Playable) => {
     onPublishing(true)
     const refused = (await publish(claim, early, doing)) === 'refused'
@@ -59,7 +49,11 @@ async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): 
     onPublishing(false)
     throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its film was there`)
   }
-  const processed = await processor.process({ record, token, signal, onProgress, onPlayable })
+  const task = { record, token, signal, onProgress, onPlayable }
+  const processed = canCut(processor)
+    ? await processor.processOrCut({ ...task, segments: segmentsOf(cut) })
+    : await processor.process(task)
+  if ('segments' in processed) return cutInto(processed.segments, claim, doing)
   const now = clock.now()
   const { status, event } = advance('processing', 'processed')
   const { temp_s3_url } = record
@@ -73,6 +67,8 @@ async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): 
     },
     after: async () => {
       if (temp_s3_url) await objects.markDone(parseS3Url(temp_s3_url))
+      if (cut) await objects.removePrefix(processedBucket, workFolder(media_id))
+      if (cut) await objects.removePrefix(processedBucket, workFolder(media_id))
     },
   }
 }
@@ -178,6 +174,7 @@ async function tidyOutputs({ job, record }: Claim, { objects, processedBucket }:
     if (version !== winner) stale.add(version)
     else if (status === 'failed' && !named.includes(s3Url(ref))) unnamed.push(ref)
   }
+  await objects.removePrefix(processedBucket, workFolder(media_id))
   for (const version of stale) await objects.removePrefix(processedBucket, outputPrefix(media_id, version))
   for (const ref of unnamed) await objects.remove(ref)
   return { job: over, media: { expect: {} } }

@@ -1,24 +1,21 @@
-import { type Chance, type Clock, isoTime } from '../media/clock.ts'
+import { type Chance, isoTime } from '../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../media/errors.ts'
 import { type Job, type Lane, requeued } from '../media/jobs.ts'
 import { outputPrefix, s3Url } from '../media/locations.ts'
-import type { Log } from '../media/log.ts'
+import { segmentFolder, segmentNameOf } from '../media/segments.ts'
 import { advance } from '../media/states.ts'
-import type { Metadata } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
-import { hasDeadLetters, type Queue, wake } from '../queue/port.ts'
+import { hasDeadLetters, wake } from '../queue/port.ts'
 import type { Claim } from './claim.ts'
+import type { Ending } from './ending.ts'
 import { outcomes, pauseAfter } from './outcomes.ts'
-import { type Ending, tidyLater } from './perform.ts'
+import { tidyLater } from './perform.ts'
+import { report, type Segmenting } from './segments.ts'
 import type { JobOutcome } from './watch.ts'
 
-export interface Settling {
-  metadata: Metadata
+export interface Settling extends Segmenting {
   objects: ObjectStore
-  queue: Queue
-  clock: Clock
   chance: Chance
-  log: Log
   processedBucket: string
   maxAttempts: number
   /** The lane on which a job that was cut short goes on; its own when not given. */
@@ -32,7 +29,7 @@ const longestPauseAttempts = 9
 const patientAttempts = 1_000
 
 export function attemptLimit(job: Job, maxAttempts: number): number {
-  return job.kind === 'process' ? maxAttempts : patientAttempts
+  return job.kind === 'process' || job.kind === 'segment' ? maxAttempts : patientAttempts
 }
 
 /**
@@ -111,9 +108,9 @@ function isOurs(code: ErrorCode): boolean {
 
 /** The attempt's own version only, so that nothing another worker made is touched; and nothing that may be played already. */
 async function removeOutputs({ job }: Claim, doing: Settling, published: boolean): Promise<void> {
-  if (job.kind !== 'process') return
   const { metadata, objects, processedBucket, log } = doing
-  const prefix = outputPrefix(job.media_id, job.token)
+  const prefix = prefixOf(job)
+  if (prefix === null) return
   try {
     const record = published ? await metadata.get(job.media_id) : null
     const isNamed = record?.processed_s3_url?.startsWith(s3Url({ bucket: processedBucket, key: prefix }))
@@ -124,6 +121,12 @@ async function removeOutputs({ job }: Claim, doing: Settling, published: boolean
   }
 }
 
+function prefixOf(job: Job): string | null {
+  const { kind, media_id, token } = job
+  if (kind === 'process') return outputPrefix(media_id, token)
+  return kind === 'segment' ? segmentFolder(media_id, segmentNameOf(job), token) : null
+}
+
 /** An attempt that we cut short is not counted. */
 function handBack({ job, record }: Claim, { clock, handBackLane = job.lane }: Settling): Ending {
   const attempts = job.attempts - 1
@@ -131,12 +134,8 @@ function handBack({ job, record }: Claim, { clock, handBackLane = job.lane }: Se
   return { job: { ...requeued(clock.now()), lane: handBackLane, attempts }, media }
 }
 
-function retryOrPark(
-  { job, record }: Claim,
-  error: unknown,
-  { clock, chance, maxAttempts }: Settling,
-  published: boolean,
-): Ending {
+function retryOrPark({ job, record }: Claim, error: unknown, doing: Settling, published: boolean): Ending {
+  const { clock, chance, maxAttempts } = doing
   const code = codeOf(error)
   const last_error = `${code}: ${error instanceof Error ? error.message : String(error)}`.slice(0, 2_000)
   const now = clock.now()
@@ -148,6 +147,7 @@ function retryOrPark(
     return { job: { ...requeued(due_at), attempts, last_error }, media: { expect: {} } }
   }
   const parked = { state: 'parked', sweep_at: null, lease_until: null, last_error } as const
+  if (job.kind === 'segment') return { job: parked, media: { expect: {} }, after: () => report(job, doing) }
   if (job.kind !== 'process') return { job: parked, media: { expect: {} } }
   const { status, event } = advance(record.status, 'failed')
   const failure = { code, message: outcomes[code].message }

@@ -6,6 +6,7 @@ import type { Transform } from '../../media/transform.ts'
 import type { Metadata } from '../../metadata/port.ts'
 import { hasLocalFiles, type ObjectStore } from '../../objects/port.ts'
 import { dispositionIn } from '../address.ts'
+import { answering, sendSource } from '../answering.ts'
 import type { Entry, Storage } from '../cache/storage.ts'
 import { openLru } from '../lru.ts'
 import { checkGrant, type Grant } from '../policy.ts'
@@ -224,14 +225,7 @@ export function openImages(options: ImagesOptions): Images {
     }
     const { signal, end } = sending.begin(reply, subject, stallLimit)
     try {
-      const source = await openFile(storage.pathOf(entry), { range, signal })
-      try {
-        writeHead(reply, answer.status, answer.headers)
-        await source.send(reply)
-        reply.end()
-      } finally {
-        await source.close()
-      }
+      await sendSource(reply, answer, await openFile(storage.pathOf(entry), { range, signal }))
     } finally {
       end()
     }
@@ -250,15 +244,7 @@ export function openImages(options: ImagesOptions): Images {
   return {
     forget,
     close: () => sending.close(),
-    handle: async (request, reply) => {
-      // A reader that breaks off is nothing to report.
-      reply.on('error', () => {})
-      try {
-        await deliver(request, reply)
-      } catch (error) {
-        refuse(reply, error)
-      }
-    },
+    handle: answering(deliver, refuse),
   }
 }
 

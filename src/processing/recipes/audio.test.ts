@@ -68,7 +68,12 @@ describe('sound', () => {
   })
 
   describe('is as loud as all others', () => {
-    const noise = (seconds: number) => ['-f', 'lavfi', '-i', `anoisesrc=d=${seconds}:c=pink:r=44100:a=0.5`]
+    const noise = (seconds: number, seed = 1) => [
+      '-f',
+      'lavfi',
+      '-i',
+      `anoisesrc=d=${seconds}:c=pink:r=44100:a=0.5:seed=${seed}`,
+    ]
     const clap = 'volume=enable=lt(mod(t\\,2)\\,0.01):volume=26dB'
     const cases: Record<string, string[]> = {
       quiet: [...noise(4), '-af', 'volume=-20dB', '-ac', '2'],
@@ -92,15 +97,19 @@ describe('sound', () => {
     test('but silence stays silent, hiss stays soft, and a moment is not made too loud', async () => {
       const silent = file('silent.flac')
       const hiss = file('hiss.wav')
-      const moment = file('moment.wav')
       await ffmpeg('-f', 'lavfi', '-i', 'anullsrc=d=3.5', silent)
-      await ffmpeg('-f', 'lavfi', '-i', 'anoisesrc=d=4:c=pink:a=0.002', hiss)
-      await ffmpeg(...noise(0.5), '-af', `volume=-24dB,${clap}`, moment)
+      await ffmpeg('-f', 'lavfi', '-i', 'anoisesrc=d=4:c=pink:a=0.002:seed=1', hiss)
       const made = async (path: string) => await measure(await bed.pathOf(await make(path), 'audio'))
       assert.equal((await made(silent)).loudness, -70)
       const { loudness } = await made(hiss)
       assert.ok(loudness < -20 && loudness > -40, `${loudness}`)
-      assert.ok((await made(moment)).peak <= -1)
+      // Coding adds most to an attack, and to some more than to others.
+      for (const seed of [12, 16, 45]) {
+        const moment = file(`moment-${seed}.wav`)
+        await ffmpeg(...noise(0.5, seed), '-af', `volume=-24dB,${clap}`, moment)
+        const { peak } = await made(moment)
+        assert.ok(peak <= -1, `${peak} dBTP`)
+      }
     })
 
     test('even where samples are no numbers', async () => {

@@ -50,6 +50,8 @@ const mostGain = 30
 const shortest = 3
 /** Decibels that lossy coding may add to a peak. */
 const codingMargin = 2
+/** Decibels more, where a sound is hardly more than one attack. */
+const attackMargin = 3
 /** Closer than this is there. LU. */
 export const closeEnough = 0.5
 
@@ -63,7 +65,7 @@ export function planGain({ integrated, peak }: Omit<Loudness, 'broken'>, seconds
   const wanted = Math.min(mostGain, profile.loudness - integrated)
   const room = ceilingOf(profile) - peak
   if (Math.abs(wanted) <= closeEnough && peak <= profile.peak) return none
-  if (seconds < shortest) return { decibels: Math.min(wanted, room), limited: false }
+  if (seconds < shortest) return { decibels: Math.min(wanted, room - attackMargin), limited: false }
   return { decibels: wanted, limited: wanted > room }
 }
 

@@ -34,6 +34,13 @@ export interface VideoWorkbench extends Workbench {
   facts: Facts
 }
 
+/** Where files lie that are needed until a film is put together, by names. */
+export interface Shelf {
+  put(name: string, path: string): Promise<void>
+  /** @throws MediaError `not_found` */
+  bring(name: string, path: string): Promise<void>
+}
+
 /** A file that a recipe made, verified. */
 export interface Output {
   /** The rendition's name. */

@@ -21,7 +21,7 @@ export function soundName(at: number): string {
   return at === 0 ? 'audio' : `audio-${at + 1}`
 }
 
-interface Given {
+export interface Given {
   preset: string
   threads: number
   maxSeconds: number
@@ -61,9 +61,13 @@ function targetsOf(plan: VideoPlan, given: Given): Target[] {
 
 /** The MP4 and, encoded only once, the streams of its picture and of all sound, and the sound alone. */
 function mp4Target(plan: VideoPlan, shared: RungPlan | null, given: Given): Target {
-  const { how, sounds, hls, audio } = plan
-  const picture = how === 'remux' || !shared ? copied(plan) : encoded(plan, shared, given)
+  const picture = plan.how === 'remux' || !shared ? copied(plan) : encoded(plan, shared, given)
   const head = [...picture, ...soundArgs(plan), ...ending(given)]
+  return { args: teed(head, plan, shared), rungs: shared ? [shared.name] : [] }
+}
+
+/** What has been encoded or copied once goes into all files that want it. */
+export function teed(head: string[], { sounds, hls, audio }: VideoPlan, shared: RungPlan | null): string[] {
   const indexFirst = 'movflags=+faststart:fflags=+bitexact'
   const slaves = [
     `[select=${sounds.length > 0 ? '0,1' : '0'}:f=mp4:${indexFirst}]${mp4File}`,
@@ -72,10 +76,10 @@ function mp4Target(plan: VideoPlan, shared: RungPlan | null, given: Given): Targ
     ...(audio && sounds.length > 0 ? [`[select=1:f=ipod:${indexFirst}]${soundFile}`] : []),
   ]
   const headers = ['-flags:v', '+bitexact+global_header', '-flags:a', '+bitexact+global_header']
-  return { args: [...head, ...headers, '-f', 'tee', slaves.join('|')], rungs: shared ? [shared.name] : [] }
+  return [...head, ...headers, '-f', 'tee', slaves.join('|')]
 }
 
-function ending({ maxSeconds }: Given): string[] {
+export function ending({ maxSeconds }: Given): string[] {
   return [...anonymous, '-t', String(maxSeconds)]
 }
 
@@ -84,7 +88,7 @@ function copied({ video }: VideoPlan): string[] {
   return ['-map', `0:${video.index}`, '-c:v', 'copy', '-bsf:v', 'filter_units=remove_types=6']
 }
 
-function encoded(plan: VideoPlan, rung: RungPlan, { preset, threads }: Given): string[] {
+export function encoded(plan: VideoPlan, rung: RungPlan, { preset, threads }: Given): string[] {
   const { video, colour, keyFrames } = plan
   // All sizes have their key frames at the same frames: the first of each two seconds, or where the copied one has them.
   const ownKeys = ['-force_key_frames', 'expr:isnan(prev_forced_t)+gt(floor(t/2),floor(prev_forced_t/2))']
@@ -100,7 +104,7 @@ function encoded(plan: VideoPlan, rung: RungPlan, { preset, threads }: Given): s
   ]
 }
 
-function soundArgs(plan: VideoPlan): string[] {
+export function soundArgs(plan: VideoPlan): string[] {
   if (plan.sounds.length === 0) return ['-an']
   return plan.sounds.flatMap((sound, at) => [
     ...['-map', `0:${sound.index}`],
@@ -140,7 +144,7 @@ function streamArgs(name: string): string[] {
   return ['-f', 'hls', ...streamSettings(name).flatMap(([key, value]) => [`-${key}`, value]), `file:${name}.m3u8`]
 }
 
-function stills(): string[][] {
+export function stills(): string[][] {
   const still = ['-frames:v', '1', '-fps_mode', 'passthrough', ...anonymous]
   const jpeg = [...still, '-c:v', 'mjpeg', '-q:v', '3', '-f', 'image2', '-update', '1']
   return [
@@ -150,7 +154,7 @@ function stills(): string[][] {
   ]
 }
 
-function extras({ storyboard, preview }: VideoPlan): string[][] {
+export function extras({ storyboard, preview }: VideoPlan): string[][] {
   const sheets = [
     '-frames:v',
     String(sheetLimit),

@@ -28,7 +28,7 @@ interface Making {
 }
 
 /** Not the file's fault: the whole attempt ends, and is made again. */
-const ours: readonly ErrorCode[] = ['lease_lost', 'interrupted', 'storage_full', 'unavailable', 'tool_missing']
+export const ours: readonly ErrorCode[] = ['lease_lost', 'interrupted', 'storage_full', 'unavailable', 'tool_missing']
 
 export async function makeExtras(workbench: VideoWorkbench, making: Making): Promise<Extras> {
   const { signal } = workbench

@@ -20,8 +20,20 @@ export function rungLabel({ name }: RungPlan): string {
 /** The name of the filter that tells the time of each picture of the storyboard. */
 export const tileTeller = 'showinfo@tile'
 
+/** Frames of a piece of the source that belong to a window of the film. */
+export interface FilmWindow {
+  /** Of a tick, in seconds. */
+  timeBase: readonly [over: number, under: number]
+  /** When the piece begins, in the film's ticks. */
+  pieceStart: number
+  from: number
+  to: number | null
+  /** When its first frame is shown: 0 where the film begins. */
+  shownFrom: number
+}
+
 /** One decoding, scaled down step by step; each size is encoded, and stills are taken from the size that suits them. */
-export function videoFilters(plan: VideoPlan): string {
+export function videoFilters(plan: VideoPlan, window: FilmWindow | null = null): string {
   const levels = levelsOf(plan)
   const chains = levels.map((level, at) => {
     const isLast = at === levels.length - 1
@@ -34,7 +46,7 @@ export function videoFilters(plan: VideoPlan): string {
       ...(at === 0 ? ['[passed]'] : []),
     ]
     const from = at === 0 ? `[0:${plan.video.index}]` : `[below${at - 1}]`
-    return `${from}${[...stepsTo(plan, level, levels[at - 1])].join(',')},split=${takers.length}${takers.join('')}`
+    return `${from}${[...stepsTo(plan, { level, above: levels[at - 1], window })].join(',')},split=${takers.length}${takers.join('')}`
   })
   const main = levels.find(({ isMain }) => isMain)
   const last = levels.at(-1)
@@ -56,13 +68,19 @@ function levelsOf({ how, mp4, target, rungs }: VideoPlan): Level[] {
     : encoded
 }
 
-function* stepsTo(plan: VideoPlan, level: Level, above: Level | undefined): Generator<string, void> {
+function* stepsTo(
+  plan: VideoPlan,
+  { level, above, window }: { level: Level; above: Level | undefined; window: FilmWindow | null },
+): Generator<string, void> {
   const { video, closest } = plan
   const { width, height } = level.size
   if (!above) {
+    if (window) yield `${baseOf(window)},setpts=PTS+${window.pieceStart}`
     if (video.interlaced) yield 'bwdif=mode=send_frame:deint=interlaced'
+    // Deinterlacing counts in halves.
+    if (window) yield `${baseOf(window)},select='${within(window)}'`
     // A picture that begins after the sound is shown from the beginning on, as players of streams would do anyway.
-    if (plan.copied === null) yield "setpts='if(eq(N,0),0,PTS)'"
+    if (plan.copied === null && (window === null || window.shownFrom === 0)) yield "setpts='if(eq(N,0),0,PTS)'"
     if (closest !== null) yield `select='${apart(closest)}'`
   }
   if (level.converted && !above?.converted)
@@ -70,6 +88,14 @@ function* stepsTo(plan: VideoPlan, level: Level, above: Level | undefined): Gene
   else if (above) yield `scale=${width}:${height}:flags=bicubic`
   yield 'setsar=1'
   yield 'format=yuv420p'
+}
+
+function baseOf({ timeBase }: FilmWindow): string {
+  return `settb=${timeBase[0]}/${timeBase[1]}`
+}
+
+function within({ from, to }: FilmWindow): string {
+  return to === null ? `gte(pts,${from})` : `gte(pts,${from})*lt(pts,${to})`
 }
 
 function scaled({ colour }: VideoPlan, { width, height }: Size): string {

@@ -171,6 +171,9 @@ export function passesOf(plan: VideoPlan): VideoPlan[] {
   return [{ ...plan, rungs: plan.rungs.filter(({ isMain }) => isMain) }, laterPass(plan, rest)]
 }
 
+/** A film is cut when it lasts this many times as long as its segments are to. */
+export const longEnough = 4
+
 /** Nothing but streams of some sizes. */
 function laterPass(plan: VideoPlan, rungs: RungPlan[]): VideoPlan {
   const nothing = { mp4: false, copied: null, sounds: [], audio: false, storyboard: null, preview: null }

@@ -68,7 +68,7 @@ function hasFewKeyFrames(account: Account, { video, duration }: VideoPlan): bool
 }
 
 /** The deadline grows with pixels × frames, read and written, at a fiftieth of the speed of two slow cores. */
-function secondsFor({ video, target, rungs, duration }: VideoPlan, size: number, maxSeconds: number): number {
+export function secondsFor({ video, target, rungs, duration }: VideoPlan, size: number, maxSeconds: number): number {
   const lasts = Math.min(maxSeconds, duration ?? 60 + (size * 8) / 20_000)
   const sizes = [video, target, ...rungs.filter(({ isMain }) => !isMain).map((rung) => rung.size)]
   const pixels = sizes.reduce((sum, { width, height }) => sum + width * height, 0)

@@ -2,11 +2,13 @@ import { codeOf, MediaError } from '../../media/errors.ts'
 import { type VideoProfile, videoProfile } from '../profile.ts'
 import { decodersOf } from '../tools/codecs.ts'
 import type { VideoFacts } from '../tools/probe.ts'
-import type { Made, VideoWorkbench } from './recipe.ts'
-import { makeExtras } from './video-extras.ts'
+import type { Made, Shelf, VideoWorkbench } from './recipe.ts'
+import { cutFilm, isToBeCut } from './segments-cut.ts'
+import { joinFilm, type MadeSegments } from './segments-join.ts'
+import { makeExtras, ours } from './video-extras.ts'
 import { describeFilm } from './video-film.ts'
 import { encodedAnew, leanest, passesOf, planVideo, type VideoPlan, withoutCopy } from './video-plan.ts'
-import { runVideo } from './video-run.ts'
+import { type RunOfVideo, runVideo } from './video-run.ts'
 
 /**
  * A video: one decode becomes
@@ -31,6 +33,58 @@ export async function makeVideo(
   video: VideoFacts,
   profile: VideoProfile = videoProfile,
 ): Promise<Made> {
+  return await makeInOnePiece(workbench, planFilm(workbench, video, profile))
+}
+
+/** How a film may be made in segments. */
+export interface InSegments {
+  /** Where a film that is cut now is laid. */
+  shelf: Shelf
+  /** What the segments of an earlier cut have made; `failed` when one could not be made, null when there was none. */
+  made: MadeSegments | 'failed' | null
+  /** Told when it is made in one piece after all. */
+  onFallback: (error: unknown) => void
+}
+
+/**
+ * As `makeVideo`, but a film that is long is cut, and put together once its segments are made. Whatever is in the way of
+ * that, it is made in one piece: no film fails for having been cut.
+ */
+export async function makeOrCutVideo(
+  workbench: VideoWorkbench,
+  video: VideoFacts,
+  { profile, film }: { profile: VideoProfile; film: InSegments },
+): Promise<Made | { segments: number }> {
+  const planned = planFilm(workbench, video, profile)
+  const { made, shelf } = film
+  const orNull = (error: unknown) => {
+    if (workbench.signal.aborted || ours.includes(codeOf(error))) throw error
+    film.onFallback(error)
+    return null
+  }
+  if (made === null && isToBeCut(planned.plan, workbench.settings.segmentSeconds)) {
+    const segments = await cutFilm(workbench, planned, shelf).catch(orNull)
+    if (segments) return { segments }
+  }
+  if (made !== null && made !== 'failed') {
+    const joined = await joinPlayable(workbench, made).catch(orNull)
+    if (joined) return await finish(workbench, joined)
+  }
+  return await makeInOnePiece(workbench, planned)
+}
+
+async function joinPlayable(workbench: VideoWorkbench, made: MadeSegments): Promise<Playing> {
+  const { run, notes } = await joinFilm(workbench, made)
+  return { plan: run.plan, first: run, film: await describeFilm(workbench, run), notes, later: [], share: 0.95 }
+}
+
+interface Planned {
+  plan: VideoPlan
+  /** Warnings. */
+  notes: string[]
+}
+
+function planFilm(workbench: VideoWorkbench, video: VideoFacts, profile: VideoProfile): Planned {
   const { facts, raw, tools } = workbench
   refuseTooMuch(workbench, video)
   const planned = planVideo(facts, video, { size: raw.size, canToneMap: tools.canToneMap, profile })
@@ -40,6 +94,11 @@ export async function makeVideo(
     ...(sounds.length < planned.sounds.length ? ['audio_unsupported'] : []),
     ...(plan.colour.hdr && !plan.toneMap ? ['hdr_not_mapped'] : []),
   ]
+  return { plan, notes }
+}
+
+async function makeInOnePiece(workbench: VideoWorkbench, { plan, notes }: Planned): Promise<Made> {
+  const { sounds } = plan
   const encode = encodedAnew(plan)
   const tries: Try[] = [
     ...(plan.how === 'remux' ? [{ plan, warnings: [] }] : []),
@@ -88,11 +147,25 @@ async function firstThatWorks(tries: readonly Try[], make: (one: Try) => Promise
 }
 
 async function makeFrom(workbench: VideoWorkbench, plan: VideoPlan, notes: string[]): Promise<Made> {
-  const { settings, publish } = workbench
   const [pass = plan, ...later] = passesOf(plan)
   const share = later.length === 0 ? 0.95 : plan.how === 'remux' ? 0.1 : 0.5
   const first = await runVideo(workbench, pass, { from: 0, to: share })
-  const film = await describeFilm(workbench, first)
+  return await finish(workbench, { plan, first, film: await describeFilm(workbench, first), notes, later, share })
+}
+
+/** A film that can be played, and what is left to do. */
+interface Playing {
+  plan: VideoPlan
+  first: RunOfVideo
+  film: Made
+  notes: string[]
+  /** Runs for its other sizes, and the share of the work at which they begin. */
+  later: readonly VideoPlan[]
+  share: number
+}
+
+async function finish(workbench: VideoWorkbench, { plan, first, film, notes, later, share }: Playing): Promise<Made> {
+  const { settings, publish } = workbench
   if ((film.duration ?? 0) >= settings.maxSeconds) throw new MediaError('too_long', `lasts ${film.duration} s`)
   const warnings = [...notes, ...first.warnings]
   await publish({ ...film, warnings })
