@@ -4,10 +4,18 @@ import { Button } from '../ui/button.tsx'
 import { Icon } from '../ui/icons.tsx'
 import { say } from '../ui/toast.tsx'
 import { agoOf, explain } from '../words.ts'
-import { type DeadLetter, replay } from './figures.ts'
+import { type DeadLetter, type Fault, replay } from './figures.ts'
+
+interface DeadLettersProps {
+  items: DeadLetter[]
+  more: boolean
+  fault: Fault
+  onFault: (fault: Fault) => void
+  onChange: () => void
+}
 
 /** Jobs that nobody tries any more, until an operator says so. */
-export function DeadLetters({ items, more, onChange }: { items: DeadLetter[]; more: boolean; onChange: () => void }) {
+export function DeadLetters({ items, more, fault, onFault, onChange }: DeadLettersProps) {
   const [busy, setBusy] = useState(false)
 
   async function replayAll(letters: readonly DeadLetter[]): Promise<void> {
@@ -30,6 +38,16 @@ export function DeadLetters({ items, more, onChange }: { items: DeadLetter[]; mo
     <section className="box" aria-labelledby="dead-letters">
       <div className="worker-head">
         <h2 id="dead-letters">Dead letters</h2>
+        <fieldset className="chips">
+          <legend className="visually-hidden">Whose fault</legend>
+          {(['service', 'file'] as const).map((one) => (
+            <label key={one} className="chip">
+              <input type="radio" name="fault" checked={fault === one} onChange={() => onFault(one)} />
+              <span>{one === 'service' ? 'Of the service' : 'Of the file'}</span>
+            </label>
+          ))}
+        </fieldset>
+        <span className="stretch" />
         {items.length > 1 && (
           <Button small icon="retry" disabled={busy} onClick={() => void replayAll(items)}>
             Replay {more ? 'these' : 'all'} {items.length}
@@ -62,7 +80,7 @@ export function DeadLetters({ items, more, onChange }: { items: DeadLetter[]; mo
                   </th>
                   <td>{one.user_id}</td>
                   <td className="reason">
-                    {one.fault === 'file' && <span className="status">the file’s fault</span>} {one.reason ?? 'unknown'}
+                    <Reason text={one.reason ?? 'unknown'} />
                   </td>
                   <td>{one.parked_at ? agoOf(one.parked_at) : '—'}</td>
                   <td className="row-actions">
@@ -77,5 +95,19 @@ export function DeadLetters({ items, more, onChange }: { items: DeadLetter[]; mo
         </div>
       )}
     </section>
+  )
+}
+
+/** What a tool said may be long: its first line, and the rest for who wants it. */
+function Reason({ text }: { text: string }) {
+  const [first = '', ...rest] = text.split('\n')
+  if (rest.length === 0) return first
+  return (
+    <details>
+      <summary>{first}</summary>
+      <pre className="code" tabIndex={0}>
+        {rest.join('\n')}
+      </pre>
+    </details>
   )
 }

@@ -26,6 +26,8 @@ export interface Worker {
   jobs: { job_id: string; kind: string; progress: number; seconds: number }[]
 }
 
+export type Fault = 'service' | 'file'
+
 export interface DeadLetter {
   job_id: string
   media_id: string
@@ -33,7 +35,7 @@ export interface DeadLetter {
   kind: string
   attempts: number
   parked_at: string | null
-  fault: 'service' | 'file' | null
+  fault: Fault | null
   reason: string | null
 }
 
@@ -46,14 +48,15 @@ export interface Figures {
   at: number
 }
 
-export async function readFigures(signal: AbortSignal): Promise<Figures> {
+/** @param fault whose dead letters are shown: the service's, or those of files that are bad */
+export async function readFigures(signal: AbortSignal, fault: Fault): Promise<Figures> {
   const get = async <T>(path: string) => (untold.has(path) ? null : await maybe(path, ask<T>(path, { signal })))
   const [readiness, metrics, queue, workers, dead] = await Promise.all([
     readReadiness(signal),
     get<string>('/metrics'),
     get<QueueState>('/api/operations/queue'),
     get<{ items: Worker[] }>('/api/operations/workers'),
-    get<{ items: DeadLetter[]; next_cursor: string | null }>('/api/operations/dead-letters?limit=50'),
+    get<{ items: DeadLetter[]; next_cursor: string | null }>(`/api/operations/dead-letters?limit=50&fault=${fault}`),
   ])
   return {
     readiness,

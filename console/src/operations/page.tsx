@@ -5,7 +5,7 @@ import { Icon } from '../ui/icons.tsx'
 import { Empty, Progress, Spinner } from '../ui/parts.tsx'
 import { explain, sizeOf, spanOf } from '../words.ts'
 import { DeadLetters } from './dead-letters.tsx'
-import { type Figures, type Readiness, readFigures, type Worker } from './figures.ts'
+import { type Fault, type Figures, type Readiness, readFigures, type Worker } from './figures.ts'
 import '../styles/media.css'
 import '../styles/operations.css'
 
@@ -16,6 +16,7 @@ export function OperationsPage() {
   const [figures, setFigures] = useState<Figures | null>(null)
   const [problem, setProblem] = useState<string | null>(null)
   const [asked, setAsked] = useState(0)
+  const [fault, setFault] = useState<Fault>('service')
 
   useEffect(() => {
     document.title = 'Operations · Media'
@@ -24,7 +25,7 @@ export function OperationsPage() {
     const look = async () => {
       if (!document.hidden) {
         try {
-          setFigures(await readFigures(stop.signal))
+          setFigures(await readFigures(stop.signal, fault))
           setProblem(null)
         } catch (error) {
           if (stop.signal.aborted) return
@@ -39,7 +40,7 @@ export function OperationsPage() {
       stop.abort()
       clearTimeout(timer)
     }
-  }, [asked])
+  }, [asked, fault])
 
   if (!figures) {
     if (!problem) return <Spinner label="Loading" />
@@ -61,7 +62,9 @@ export function OperationsPage() {
       <Health readiness={figures.readiness} />
       <Tiles figures={figures} />
       {figures.workers && <Workers workers={figures.workers} />}
-      {figures.dead && <DeadLetters {...figures.dead} onChange={() => setAsked(asked + 1)} />}
+      {figures.dead && (
+        <DeadLetters {...figures.dead} fault={fault} onFault={setFault} onChange={() => setAsked(asked + 1)} />
+      )}
     </div>
   )
 }
@@ -122,12 +125,7 @@ function Tiles({ figures: { queue, metrics } }: { figures: Figures }) {
         note={oldest ? `the oldest for ${spanOf(oldest * 1_000)}` : 'nothing is late'}
       />
       <Tile name="Being done" value={running} note={queue ? `${queue.jobs.held} held back for their user` : null} />
-      <Tile
-        name="Dead letters"
-        value={queue?.jobs.parked}
-        note="stuck until somebody acts"
-        bad={(queue?.jobs.parked ?? 0) > 0}
-      />
+      <Tile name="Dead letters" value={queue?.jobs.parked} note="of files that are bad too" />
       <Tile
         name="Memory"
         value={memory === undefined ? undefined : sizeOf(memory)}
