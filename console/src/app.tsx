@@ -10,7 +10,7 @@ import { useStore } from './store.ts'
 import { Button } from './ui/button.tsx'
 import { Empty, Spinner } from './ui/parts.tsx'
 import { Toasts } from './ui/toast.tsx'
-import { endUploads, restoreUploads } from './uploads/uploads.ts'
+import { endUploads, leaveUploads, restoreUploads } from './uploads/uploads.ts'
 import { explain } from './words.ts'
 
 // What the first view does not need comes when it is asked for.
@@ -34,6 +34,7 @@ export function App() {
       stop()
       clearLibrary()
       forgetLinks()
+      leaveUploads()
     }
   }, [state])
 
@@ -45,7 +46,7 @@ export function App() {
       onSignOut={
         state === 'signed-in'
           ? () => {
-              endUploads()
+              void endUploads()
               signOut()
               navigate('/')
             }

@@ -59,7 +59,7 @@ export function DeadLetters({ items, more, fault, onFault, onChange }: DeadLette
           <Icon name="check" size={18} /> Nothing is stuck.
         </p>
       ) : (
-        <div className="table-box" tabIndex={0} role="region" aria-label="Dead letters">
+        <div className="table-box" tabIndex={0} role="region" aria-label="Jobs that are stuck">
           <table>
             <thead>
               <tr>

@@ -14,6 +14,8 @@ export interface Kept {
   paused: boolean
   /** Known once the service has begun it. */
   media_id: string | null
+  /** Who began it: nobody else goes on with it. */
+  owner: string
   blob?: Blob
   handle?: FileSystemFileHandle
 }
@@ -73,13 +75,9 @@ export async function drop(id: string): Promise<void> {
   await softly(async () => void (await within('readwrite', (store) => store.delete(id))), undefined)
 }
 
-export async function readKept(): Promise<Kept[]> {
+export async function readKept(owner: string): Promise<Kept[]> {
   const all = await softly(async () => (await within('readonly', (store) => store.getAll())) as Kept[], [])
-  return all.toSorted((a, b) => a.added - b.added)
-}
-
-export async function dropAll(): Promise<void> {
-  await softly(async () => void (await within('readwrite', (store) => store.clear())), undefined)
+  return all.filter((one) => one.owner === owner).toSorted((a, b) => a.added - b.added)
 }
 
 /** The file itself; null when only its user can give it. Asks them where that is allowed, which a click must be behind. */

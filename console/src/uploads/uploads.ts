@@ -1,10 +1,10 @@
 import { type ResumeStore, storageResumeStore, UploadAborted } from '../../../client/src/index.ts'
-import { client, noteError } from '../api/session.ts'
+import { client, noteError, whose } from '../api/session.ts'
 import { note } from '../library/library.ts'
 import { createStore } from '../store.ts'
 import { explain, titleOf } from '../words.ts'
 import type { GivenFile } from './files.ts'
-import { change, drop, dropAll, isSame, type Kept, keep, readKept, reopen } from './keep.ts'
+import { change, drop, isSame, type Kept, keep, readKept, reopen } from './keep.ts'
 import { openRate, type Rate } from './rate.ts'
 
 /** Uploads under way: two files at a time, each of which can be paused, goes on after a reload, and says how far it is. */
@@ -59,6 +59,7 @@ export function addFiles(given: readonly GivenFile[]): void {
       added: Date.now(),
       paused: false,
       media_id: null,
+      owner: whose(),
     }
     return { id: newId(), ...known, ...(handle ? { handle } : {}) }
   })
@@ -89,7 +90,7 @@ function takeUp({ file }: GivenFile): boolean {
 
 /** What an earlier visit left under way. */
 export async function restoreUploads(): Promise<void> {
-  for (const kept of await readKept()) {
+  for (const kept of await readKept(whose())) {
     if (works.has(kept.id)) continue
     const file = await reopen(kept, { mayAsk: false })
     works.set(kept.id, { kept, file, stop: null, rate: openRate() })
@@ -207,12 +208,18 @@ export function clearFinished(): void {
   uploads.set({ list: uploads.get().list.filter(({ state }) => state !== 'done') })
 }
 
-/** For who signs out: what is under way stops, and is not gone on with by whoever comes next. */
-export function endUploads(): void {
+/** For who signs out: what is under way ends, and nothing of it stays here. */
+export async function endUploads(): Promise<void> {
+  const ids = [...works.keys()]
+  leaveUploads()
+  await Promise.all(ids.map(drop))
+}
+
+/** For whose sign-in has ended: what is under way stops, and goes on when they are back. */
+export function leaveUploads(): void {
   for (const { stop } of works.values()) stop?.abort()
   works.clear()
   uploads.set({ list: [] })
-  void dropAll()
 }
 
 export interface Totals {
