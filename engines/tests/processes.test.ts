@@ -50,9 +50,9 @@ async function makeKeys(folder: string): Promise<Record<string, string>> {
   return { AUTH_UPLOAD_KEY_FILE: upload, CDN_PRIVATE_KEY_FILE: cdn }
 }
 
-async function film(folder: string, seconds: number): Promise<File> {
+async function film(folder: string, seconds: number, size = '1280x720'): Promise<File> {
   const path = join(folder, 'film.mkv')
-  const source = `testsrc2=size=1280x720:rate=25:duration=${seconds}`
+  const source = `testsrc2=size=${size}:rate=25:duration=${seconds}`
   await run('ffmpeg', [
     '-v',
     'error',
@@ -65,9 +65,17 @@ async function film(folder: string, seconds: number): Promise<File> {
     'libx264',
     '-preset',
     'ultrafast',
+    '-g',
+    '25',
     path,
   ])
   return new File([await readFile(path)], 'film.mkv')
+}
+
+/** Segments of films whose making a worker has logged as done. */
+function segmentsDone(worker: Target): string[] {
+  const lines = worker.said().matchAll(/"job_id":"([^"]+\.segment\.\d+\.\d+)"[^\n]*"msg":"job done"/g)
+  return [...lines].map(([, job_id]) => job_id ?? '')
 }
 
 describe('processes on shared engines', () => {
@@ -158,6 +166,30 @@ describe('processes on shared engines', () => {
       assert.equal((await recordOf(media_id)).attempts, 1)
     } finally {
       await other.stop()
+    }
+  })
+
+  test('a film is made in segments by all workers; one that is killed costs the segment it was making', async () => {
+    const env = { VIDEO_SEGMENT_SECONDS: '4', VIDEO_PRESET: 'ultrafast', WORKER_CONCURRENCY: '1' }
+    const workers = [await startWorker(env), await startWorker(env)] as const
+    try {
+      const media_id = await upload(await film(folder, 40, '1312x320'))
+      const deadline = Date.now() + 240_000
+      // Both work on one when each has made some and not all are made.
+      while (!workers.every((worker) => segmentsDone(worker).length > 0)) {
+        if (Date.now() > deadline) assert.fail('no segments')
+        await sleep(50)
+      }
+      await workers[0].kill()
+      assert.equal((await recordOf(media_id)).status, 'processing')
+      await untilStatus(media_id, 'processed', 240_000)
+      const done = workers.flatMap(segmentsDone)
+      assert.equal(new Set(done).size, done.length, 'a segment was made twice')
+      // The killed one may not have told of its last.
+      assert.ok(done.length >= 9, `${done.length} segments`)
+      assert.equal((await recordOf(media_id)).attempts, 1)
+    } finally {
+      await Promise.all(workers.map((worker) => worker.kill()))
     }
   })
 

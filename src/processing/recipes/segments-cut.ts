@@ -50,7 +50,7 @@ export async function cutFilm(
   const { timeBase, packets } = listed
   const count = Math.min(mostSegments - sound, Math.ceil(seconds / settings.segmentSeconds))
   const delay = settings.preset === 'ultrafast' ? 0 : 2
-  const pieces = planWindows(packets, { timeBase, count, seconds, delay })
+  const pieces = planWindows(packets, { timeBase, count, seconds, delay, interlaced: plan.video.interlaced })
   if (!pieces) return 0
   const folder = await newFolder('cut')
   for (const [n, piece] of pieces.entries()) {
@@ -140,7 +140,7 @@ async function cutPiece(
   const marks: string[] = []
   let rest = ''
   const input = from === 0 ? [] : ['-ss', from.toFixed(6)]
-  const length = ['-t', (until - from + 2).toFixed(6)]
+  const length = ['-t', (until - from + 0.5).toFixed(6)]
   const format = mp4.includes(plan.video.codec) ? 'mp4' : 'mov'
   const copy = ['-map', `0:${plan.video.index}`, '-c', 'copy', ...length]
   await copyPicture(workbench, plan, {

@@ -65,7 +65,7 @@ export const grid = 4
 /** What is decoded twice may be this share of a film, and some seconds of each window. */
 const overlapLimit = 0.3
 const overlapSeconds = 10
-/** The source's frames that a filter or a decoder may want to see after the window's last. Seconds. */
+/** Deinterlacing looks at the frames around. Seconds beyond a window. */
 const beyond = 1
 
 /**
@@ -75,9 +75,9 @@ const beyond = 1
  */
 export function planWindows(
   packets: readonly Packet[],
-  given: { timeBase: readonly [number, number]; count: number; seconds: number; delay: number },
+  given: { timeBase: readonly [number, number]; count: number; seconds: number; delay: number; interlaced: boolean },
 ): WindowPiece[] | null {
-  const { timeBase, count, delay } = given
+  const { timeBase, count, delay, interlaced } = given
   const times = packets.map(({ pts }) => pts).sort((a, b) => a - b)
   const shown = times.map((time) => Math.round((time * timeBase[0] * ticks) / timeBase[1]))
   if (times.length === 0 || shown.some((time, at) => at > 0 && time <= (shown[at - 1] as number))) return null
@@ -87,7 +87,7 @@ export function planWindows(
   const pieces = bounds.map((first, at) => {
     const end = bounds[at + 1] ?? null
     const window = windowOf({ times, shown, first, end, delay, timeBase })
-    const piece = pieceFor(packets, { from: window.from, to: window.to, timeBase })
+    const piece = pieceFor(packets, { from: window.from, to: window.to, timeBase, interlaced })
     return piece && { ...piece, window }
   })
   const whole = pieces.filter((piece) => piece !== null)
@@ -135,17 +135,19 @@ function windowOf(given: {
 }
 
 /**
- * From the key frame before the last one that comes before the window, as pictures that follow a key frame and are shown
- * before it may need the one before; to a little beyond its end.
+ * From the last key frame before the window: what follows that and is shown before it may need the one before, but is
+ * no part of the window. When interlaced, from one more, to a little beyond the window's end.
  */
 function pieceFor(
   packets: readonly Packet[],
-  { from, to, timeBase }: { from: number; to: number | null; timeBase: readonly [number, number] },
+  given: { from: number; to: number | null; timeBase: readonly [number, number]; interlaced: boolean },
 ): { firstPacket: number; lastPacket: number } | null {
+  const { from, to, timeBase, interlaced } = given
   if (packets[0]?.isKey !== true) return null
   const keys = packets.flatMap(({ pts, isKey }, at) => (isKey && pts <= from ? [at] : []))
-  const firstPacket = keys.at(-2) ?? 0
-  const until = to === null ? Number.POSITIVE_INFINITY : to + (beyond * timeBase[1]) / timeBase[0]
+  const firstPacket = keys.at(interlaced ? -2 : -1) ?? 0
+  const after = interlaced ? (beyond * timeBase[1]) / timeBase[0] : 0
+  const until = to === null ? Number.POSITIVE_INFINITY : to + after
   const lastPacket = packets.findLastIndex(({ pts }) => pts <= until)
   return { firstPacket, lastPacket }
 }
