@@ -10,6 +10,14 @@ const config: UserConfig = {
     modulePreload: { polyfill: false },
     chunkSizeWarningLimit: 900,
   },
-  server: { proxy: { '^/(api|cdn|store|i|readyz|metrics|docs|openapi.json)': { target: 'http://127.0.0.1:8080' } } },
+  server: {
+    proxy: {
+      '^/(api|cdn|store|i|readyz|metrics|docs|openapi.json)(/|$|\\?)': {
+        target: process.env.MEDIA_URL ?? 'http://127.0.0.1:8080',
+        // The service refuses pages of other origins, which is what this one is for the time being.
+        configure: (proxy) => void proxy.on('proxyReq', (request) => request.removeHeader('origin')),
+      },
+    },
+  },
 }
 export default config

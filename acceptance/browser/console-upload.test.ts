@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
@@ -55,6 +55,20 @@ describe('uploading in the console', () => {
     const tray = page.getByRole('region', { name: 'Uploads' })
     await tray.getByText('2 uploaded, 1 failed').first().waitFor()
     await tray.getByText('The file is empty.').waitFor()
+    await page.context().close()
+  })
+
+  test('a whole folder, without what systems put into it', async () => {
+    const album = join(folder, 'album')
+    await mkdir(join(album, 'inner'), { recursive: true })
+    await copyFile(photo.path, join(album, 'first.jpg'))
+    await copyFile(photo.path, join(album, 'inner', 'second.jpg'))
+    await writeFile(join(album, '.DS_Store'), 'x')
+    const { page } = await visit(browser, target.url)
+    await page.locator('.bar').getByLabel('Folder to upload').setInputFiles(album)
+    const tray = page.getByRole('region', { name: 'Uploads' })
+    await tray.getByText('2 uploaded', { exact: true }).first().waitFor()
+    assert.deepEqual((await tray.locator('.upload-title').allTextContents()).toSorted(), ['first', 'second'])
     await page.context().close()
   })
 
