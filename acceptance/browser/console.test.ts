@@ -146,6 +146,10 @@ describe('the console', () => {
     // As it is still broken, it fails again: a second attempt in what happened to it.
     await page.getByText('Asked to try again').waitFor()
     await holds(page, `document.querySelectorAll('.timeline .event-failed').length === 2`)
+    await page.getByRole('link', { name: 'Library' }).last().click()
+    await page.getByLabel('Select Broken').check()
+    await page.getByRole('toolbar').getByRole('button', { name: 'Retry' }).click()
+    await page.getByText('1 to be processed again.').waitFor()
     await page.context().close()
   })
 
