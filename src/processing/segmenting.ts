@@ -19,6 +19,7 @@ export function openShelf({ objects, processedBucket: bucket, signal }: Shelving
       const content_type = 'application/octet-stream'
       await objects.putFile({ bucket, key: folder + name }, path, { content_type, signal })
     },
+    clear: async () => void (await objects.removePrefix(bucket, folder)),
     bring: async (name, path) => {
       const { body } = await objects.get({ bucket, key: folder + name }, { signal })
       await mkdir(dirname(path), { recursive: true })

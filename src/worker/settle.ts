@@ -2,7 +2,7 @@ import { type Chance, isoTime } from '../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../media/errors.ts'
 import { type Job, type Lane, requeued } from '../media/jobs.ts'
 import { outputPrefix, s3Url } from '../media/locations.ts'
-import { segmentFolder, segmentNameOf } from '../media/segments.ts'
+import { planFolder, segmentFolder, segmentNameOf } from '../media/segments.ts'
 import { advance } from '../media/states.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import { hasDeadLetters, wake } from '../queue/port.ts'
@@ -116,6 +116,7 @@ async function removeOutputs({ job }: Claim, doing: Settling, published: boolean
     const isNamed = record?.processed_s3_url?.startsWith(s3Url({ bucket: processedBucket, key: prefix }))
     if (record && record.status !== 'deleted' && (isNamed || record.status === 'processing')) return
     await objects.removePrefix(processedBucket, prefix)
+    if (job.kind === 'process') await objects.removePrefix(processedBucket, planFolder(job.media_id, job.token))
   } catch (error) {
     log.warn({ job_id: job.job_id, error }, 'outputs of a failed attempt not removed')
   }

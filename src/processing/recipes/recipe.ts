@@ -39,6 +39,8 @@ export interface Shelf {
   put(name: string, path: string): Promise<void>
   /** @throws MediaError `not_found` */
   bring(name: string, path: string): Promise<void>
+  /** Removes all that lies there. */
+  clear(): Promise<void>
 }
 
 /** A file that a recipe made, verified. */

@@ -21,8 +21,8 @@ export function windowFile(n: number): string {
 /** Codecs that can be copied into an MP4, or else a QuickTime file, with all that decoding them takes. */
 const mp4 = ['h264', 'hevc', 'av1', 'vp9', 'mpeg4', 'mpeg2video']
 const quickTime = ['prores', 'dnxhd', 'mjpeg']
-/** Packets of the longest film that is cut: ten hours at 60 frames a second. */
-const packetLimit = 2_200_000
+/** Packets of the longest film that is cut: nine hours at 30 frames a second. The list of them is held in memory. */
+const packetLimit = 1_000_000
 const broken = 0x2 | 0x4
 
 /** Whether a film is long enough for its windows to be made by themselves, and nothing is known to be in the way. */
@@ -95,6 +95,10 @@ export function alsoRead(streams: readonly { index: number }[]): string[] {
   return maps.length === 0 ? [] : [...maps, '-c', 'copy', '-f', 'null', '-']
 }
 
+function markOf(size = '', sum = ''): number {
+  return Number(size) * 2 ** 32 + Number(sum)
+}
+
 /** Reads what ffmpeg's `framecrc` says of each packet: stream, dts, pts, duration, size, sum, and flags of all but plain key frames. */
 function openList() {
   const packets: Packet[] = []
@@ -109,7 +113,7 @@ function openList() {
     const [, pts, size, sum, flags] = packet
     const flag = flags === undefined ? 1 : Number(flags)
     if (pts === 'NOPTS' || Number(pts) < 0 || flag & broken || packets.length >= packetLimit) isWhole = false
-    else packets.push({ pts: Number(pts), isKey: (flag & 1) === 1, mark: `${size} ${sum}` })
+    else packets.push({ pts: Number(pts), isKey: (flag & 1) === 1, mark: markOf(size, sum) })
   }
   return {
     onOutput: (chunk: Buffer) => {
@@ -137,7 +141,7 @@ async function cutPiece(
   const inSeconds = (pts: number) => (pts * timeBase[0]) / timeBase[1]
   const from = inSeconds(packets[firstPacket]?.pts ?? 0)
   const until = inSeconds(packets.slice(firstPacket, lastPacket + 1).reduce((most, { pts }) => Math.max(most, pts), 0))
-  const marks: string[] = []
+  const marks: number[] = []
   let rest = ''
   const input = from === 0 ? [] : ['-ss', from.toFixed(6)]
   const length = ['-t', (until - from + 0.5).toFixed(6)]
@@ -157,7 +161,7 @@ async function cutPiece(
       rest = lines.pop() ?? ''
       for (const line of lines) {
         const found = /^0, *\S+, *\S+, *\d+, *(\d+), (0x[0-9a-f]+)/.exec(line)
-        if (found) marks.push(`${found[1]} ${found[2]}`)
+        if (found) marks.push(markOf(found[1], found[2]))
       }
     },
   })

@@ -22,7 +22,7 @@ export interface Packet {
   pts: number
   isKey: boolean
   /** Tells it from others. */
-  mark: string
+  mark: number
 }
 
 /** What making one window takes, beside its piece of the source. */
@@ -84,10 +84,11 @@ export function planWindows(
   shown[0] = 0
   const bounds = boundsOf(shown, { count, step: Math.ceil(given.seconds / count / grid) * grid })
   if (bounds === null || bounds.some((bound, at) => (bounds[at + 1] ?? times.length) - bound < 25)) return null
+  const keys = packets.flatMap(({ isKey }, at) => (isKey ? [at] : []))
   const pieces = bounds.map((first, at) => {
     const end = bounds[at + 1] ?? null
     const window = windowOf({ times, shown, first, end, delay, timeBase })
-    const piece = pieceFor(packets, { from: window.from, to: window.to, timeBase, interlaced })
+    const piece = pieceFor({ packets, keys }, { from: window.from, to: window.to, timeBase, interlaced })
     return piece && { ...piece, window }
   })
   const whole = pieces.filter((piece) => piece !== null)
@@ -139,13 +140,13 @@ function windowOf(given: {
  * no part of the window. When interlaced, from one more, to a little beyond the window's end.
  */
 function pieceFor(
-  packets: readonly Packet[],
+  { packets, keys }: { packets: readonly Packet[]; keys: readonly number[] },
   given: { from: number; to: number | null; timeBase: readonly [number, number]; interlaced: boolean },
 ): { firstPacket: number; lastPacket: number } | null {
   const { from, to, timeBase, interlaced } = given
   if (packets[0]?.isKey !== true) return null
-  const keys = packets.flatMap(({ pts, isKey }, at) => (isKey && pts <= from ? [at] : []))
-  const firstPacket = keys.at(interlaced ? -2 : -1) ?? 0
+  const before = keys.filter((at) => (packets[at]?.pts ?? 0) <= from)
+  const firstPacket = before.at(interlaced ? -2 : -1) ?? 0
   const after = interlaced ? (beyond * timeBase[1]) / timeBase[0] : 0
   const until = to === null ? Number.POSITIVE_INFINITY : to + after
   const lastPacket = packets.findLastIndex(({ pts }) => pts <= until)

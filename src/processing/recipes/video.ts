@@ -65,6 +65,7 @@ export async function makeOrCutVideo(
   if (made === null && isToBeCut(planned.plan, workbench.settings.segmentSeconds)) {
     const segments = await cutFilm(workbench, planned, shelf).catch(orNull)
     if (segments) return { segments }
+    await shelf.clear()
   }
   if (made !== null && made !== 'failed') {
     const joined = await joinPlayable(workbench, made).catch(orNull)
