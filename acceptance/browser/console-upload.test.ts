@@ -3,6 +3,7 @@ import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { SignJWT } from 'jose'
 import type { Browser } from 'playwright-core'
 import { startTarget, type Target } from '../target.ts'
 import { openBrowser } from './browser.ts'
@@ -120,7 +121,7 @@ describe('uploading in the console', () => {
   })
 
   test('a file too large for the browser to keep is asked for again, and goes on', async () => {
-    const large = await makeFile(folder, 'clip.mp4', 70)
+    const large = await makeFile(await mkdtemp(join(folder, 'large-')), 'clip.mp4', 70)
     const { page } = await visit(browser, target.url)
     await page.getByTestId('files').waitFor({ state: 'attached' })
     const sent = listen(page)
@@ -139,5 +140,42 @@ describe('uploading in the console', () => {
     assert.equal(sent.filter(({ method, url }) => method === 'POST' && url.endsWith('/init')).length, 1)
     assert.ok(sent.filter(({ method }) => method === 'PUT').length <= 14 + 3)
     await page.context().close()
+  })
+
+  test('a sign-in that ends in the middle: who comes next sees nothing of it, and it goes on for who began it', async () => {
+    const secret = 'thirty-two bytes or more, they say'
+    const strict = await startTarget({ env: { AUTH_JWT_SECRET: secret }, embedded: true })
+    const tokenOf = async (sub: string) =>
+      await new SignJWT({ sub }).setProtectedHeader({ alg: 'HS256' }).sign(Buffer.from(secret))
+    const { page } = await visit(browser, strict.url)
+    const signIn = async (sub: string) => {
+      await page.getByLabel('Access token').fill(await tokenOf(sub))
+      await page.getByRole('button', { name: 'Sign in' }).click()
+      await page.getByTestId('files').waitFor({ state: 'attached' })
+    }
+    const endSession = async () => {
+      await page.evaluate('sessionStorage.clear()')
+      await page.reload()
+    }
+    try {
+      await signIn('u1')
+      await throttle(page, 4 * 1024 * 1024)
+      await choose(page, film.path)
+      await holds(page, `Number(document.querySelector('.upload [role=progressbar]').ariaValueNow) > 30`)
+      await endSession()
+      await signIn('u2')
+      await page.getByText('Drop a video, a picture or a sound').waitFor()
+      assert.equal(await page.getByRole('region', { name: 'Uploads' }).count(), 0)
+      await endSession()
+      await signIn('u1')
+      await page.getByRole('region', { name: 'Uploads' }).getByRole('link').waitFor()
+      const headers = { authorization: `Bearer ${await tokenOf('u1')}` }
+      const { items } = await (await fetch(`${strict.url}/api/media`, { headers })).json()
+      assert.equal(items.length, 1)
+      await assertProcessed(items[0].media_id, { url: strict.url, file: film, headers })
+    } finally {
+      await page.context().close()
+      await strict.stop()
+    }
   })
 })
