@@ -1,7 +1,7 @@
-// Makes a fresh clone ready: packages, ffmpeg, bubblewrap. Runs before `npm start` and `npm test`, on whatever Node
+// Makes a fresh clone ready: packages, ffmpeg, bubblewrap, the console. Runs before `npm start` and `npm test`, on whatever Node
 // is installed (18 or later), and does nothing when nothing is missing.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
@@ -16,6 +16,7 @@ const browsers = [process.env.CHROMIUM_PATH ?? 'chromium', 'chromium-browser', '
 installPackages()
 checkRuntime()
 installTools()
+buildConsole()
 
 function installPackages() {
   const lock = join(root, 'package-lock.json')
@@ -37,6 +38,37 @@ function checkRuntime() {
   fail(
     `Node ${oldestNode} or later is needed and none is packaged for this system; this is ${version}. Install it and try again.`,
   )
+}
+
+/** The page at `/`, when a source of it is newer than what was built. */
+function buildConsole() {
+  if (process.argv.includes('--engines')) return
+  const built = join(root, 'console', 'dist', 'index.html.gz')
+  const sources = ['console/src', 'console/public', 'client/src'].map((name) => join(root, name))
+  const single = ['console/index.html', 'console/build.ts', 'console/vite.config.ts', 'package-lock.json']
+  const newest = Math.max(...sources.map(newestBelow), ...single.map((name) => changed(join(root, name))))
+  if (existsSync(built) && changed(built) >= newest) return
+  say('building the console…')
+  const own = join(root, 'node_modules', '.bin', 'node')
+  const node = runs(own, ['--version']) ? own : process.execPath
+  const made = spawnSync(node, ['--disable-warning=ExperimentalWarning', join(root, 'console', 'build.ts')], {
+    stdio: ['ignore', 2, 2],
+  })
+  if (made.status !== 0) fail('the console could not be built: see above.')
+}
+
+function newestBelow(folder) {
+  return Math.max(
+    changed(folder),
+    ...readdirSync(folder, { withFileTypes: true }).map((one) => {
+      const path = join(folder, one.name)
+      return one.isDirectory() ? newestBelow(path) : changed(path)
+    }),
+  )
+}
+
+function changed(path) {
+  return statSync(path).mtimeMs
 }
 
 function installTools() {

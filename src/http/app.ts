@@ -11,14 +11,16 @@ import { takeJson } from './parsers.ts'
 import { limitRates } from './rates.ts'
 import { answerOtherMethods, refuse, refuseRaw, refuseWithProblems } from './refusals.ts'
 import { companionFormRoutes, companionRoutes, companionTokenRoutes } from './routes/companion.ts'
+import { consoleRoutes } from './routes/console.ts'
 import { directRoutes } from './routes/direct.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { downloadRoutes } from './routes/download.ts'
 import { edgeRoutes } from './routes/edge.ts'
 import { erasureRoutes } from './routes/erasure.ts'
 import { eventRoutes } from './routes/events.ts'
+import { feedRoutes } from './routes/feed.ts'
 import { healthRoutes } from './routes/health.ts'
-import { homeRoutes } from './routes/home.ts'
+import { errorPageRoutes, homeRoutes } from './routes/home.ts'
 import { imageRoutes } from './routes/images.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { metricsRoutes } from './routes/metrics.ts'
@@ -74,7 +76,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   if (settings.tlsCertFile) endSessions(app, clock)
   const openApi = await collectOpenApi(app, settings, deps.publicUrl)
   const answerOthers = answerOtherMethods(app)
-  homeRoutes(app, deps)
+  if (deps.console) consoleRoutes(app, deps.console)
+  else homeRoutes(app, deps)
+  errorPageRoutes(app)
   healthRoutes(app, deps)
   docsRoutes(app, openApi)
   if (deps.edge) edgeRoutes(app, deps.edge)
@@ -98,6 +102,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
     await api.register(async (uploads: App) => rawRoutes(uploads, deps))
     await api.register(async (uploads: App) => tusRoutes(uploads, deps))
   })
+  await app.register(async (feed: App) => feedRoutes(feed, deps, identify))
   if (companion) {
     await app.register(async (token: App) => companionTokenRoutes(token, { ...deps, companion }))
     await app.register(async (form: App) => companionFormRoutes(form, { ...deps, companion }))

@@ -10,6 +10,7 @@ import type { Chance, Clock } from '../media/clock.ts'
 import type { Log } from '../media/log.ts'
 import type { Tracer } from '../media/trace.ts'
 import type { DeliveryLog } from '../notices/delivery-log.ts'
+import type { Feed } from '../notices/feed.ts'
 import type { Live } from '../notices/live.ts'
 import type { ObjectStore, PresignedDoor } from '../objects/port.ts'
 import type { CompanionDoor } from '../uploads/companion.ts'
@@ -47,6 +48,7 @@ export interface AppDeps {
   /** Serves `/i/*` to who has a signed address. */
   images?: EdgeHandler | undefined
   live: Live
+  feed: Feed
   /** What became of webhooks. */
   deliveries: DeliveryLog
   operations: Operations
@@ -65,9 +67,22 @@ export interface AppDeps {
   onAnswer?: (route: string, status: number, seconds: number) => void
   /** Serves `/cdn/*`; absent when a CDN of its own does. */
   edge?: EdgeHandler | undefined
+  /** The page for people at `/`; absent where it was not built. */
+  console?: ConsoleFiles | undefined
   log: Log
   clock: Clock
   chance: Chance
+}
+
+/** The built console, and what its pages may reach. */
+export interface ConsoleFiles {
+  /** `index.html`, `assets/…`; those of text with a `.gz` beside them. */
+  folder: string
+  /** Paths below the folder. */
+  names: ReadonlySet<string>
+  /** Origins of the store that takes parts, and of the CDN that delivers, where they are not ours. */
+  stores: readonly string[]
+  cdns: readonly string[]
 }
 
 export type EdgeHandler = (req: IncomingMessage, res: ServerResponse) => void | Promise<void>

@@ -14,6 +14,7 @@ import { parseSettings } from '../media/setting.ts'
 import { openMetadata } from '../metadata/open.ts'
 import { metadataSettings } from '../metadata/settings.ts'
 import { openDeliveryLog } from '../notices/delivery-log.ts'
+import { openFeed } from '../notices/feed.ts'
 import { openLive } from '../notices/live.ts'
 import { openFilesystemObjects } from '../objects/filesystem.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
@@ -55,6 +56,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
   const objects = await openFilesystemObjects({ root: join(folder, 'objects'), clock, presign })
   const settings = parseSettings(httpSettings, env)
   const live = openLive({ metadata, clock, log: silentLog, interval: 20 })
+  const feed = openFeed({ metadata, clock, log: silentLog, interval: 20, progressInterval: 20 })
   let url = 'http://127.0.0.1:8080'
 
   const ports = { metadata, objects, queue, clock, chance: systemChance, log: silentLog }
@@ -80,6 +82,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     store: hasPresignedDoor(objects) ? objects : undefined,
     downloads: { download: async () => Promise.reject(new Error('this test has no downloads')) },
     live,
+    feed,
     deliveries: openDeliveryLog({ metadata, clock }),
     operations: openOperations(ports),
     readLedger: openLedger(ports),
@@ -119,6 +122,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     objects,
     queue,
     live,
+    feed,
     intake,
     pending,
     resumable,
@@ -134,6 +138,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     },
     async [Symbol.asyncDispose]() {
       live.close()
+      feed.close()
       await app.close()
       await resumable.close()
       await Promise.all([metadata.close(), queue.close(), objects.close()])

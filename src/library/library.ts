@@ -3,7 +3,7 @@ import { type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import { type Job, jobIdOf, jobStates, newJob, over } from '../media/jobs.ts'
 import type { Log } from '../media/log.ts'
-import { type MediaRecord, type MediaView, tombstonePatch } from '../media/record.ts'
+import { type MediaEvent, type MediaRecord, type MediaView, tombstonePatch } from '../media/record.ts'
 import { advance, legalFrom } from '../media/states.ts'
 import { type Commit, type ListQuery, type Metadata, readView } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
@@ -13,6 +13,8 @@ import { retryMedia } from './replay.ts'
 /** What an owner does with media that are there. Somebody else's media is `not_found`. */
 export interface Library {
   get(user_id: string, media_id: string): Promise<MediaView>
+  /** What happened to it after event `after`, in order. */
+  timeline(user_id: string, media_id: string, page: { after: number; limit: number }): Promise<MediaEvent[]>
   list(query: ListQuery): Promise<{ items: MediaView[]; next_cursor: string | null }>
   rename(user_id: string, media_id: string, title: string): Promise<MediaView>
   /** Gone for every reader when it resolves; the bytes follow by the purge job. Removing it again changes nothing. */
@@ -43,6 +45,11 @@ export function openLibrary(ports: Ports): Library {
 
   return {
     get: async (user_id, media_id) => await view(await findOwn(metadata, user_id, media_id)),
+
+    timeline: async (user_id, media_id, { after, limit }) => {
+      await findOwn(metadata, user_id, media_id)
+      return await metadata.timeline(media_id, after, limit)
+    },
 
     list: async (query) => {
       const { items, next_cursor } = await metadata.list(query)

@@ -197,6 +197,21 @@ export function describeEvents(given: Given): void {
     })
   })
 
+  it('knows the end of the log, behind which only later events come', async () => {
+    await createdWithEvents(given(), 2)
+    await logEnd(given())
+    const end = await given().logEnd()
+    assert.deepEqual(await given().readLog(end, 10), { events: [], cursor: end })
+    const { media_id } = await createdWithEvents(given(), 1)
+    await eventually(async () => {
+      const found = await readWholeLog(given(), end, 2)
+      assert.deepEqual(
+        found.map((event) => event.media_id),
+        [media_id],
+      )
+    })
+  })
+
   it('refuses a cursor it did not make', async () => {
     for (const cursor of foreignCursors)
       await assert.rejects(given().readLog(cursor, 1), code('invalid_cursor'), cursor)

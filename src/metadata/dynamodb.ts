@@ -58,6 +58,7 @@ export function openDynamodbMetadata(settings: MetadataSettings, given: TableGiv
       return events.filter((item) => !isOver(item)).map(eventOf)
     },
     readLog: log.read,
+    logEnd: log.end,
 
     takeCursor: async (name, lease) => await takeCursor(table, name, { ...lease, holder: chance.uuid() }),
     moveCursor: async (name, held) => await moveCursor(table, name, held),

@@ -104,6 +104,11 @@ export function openEmbeddedMetadata(store: Store): Metadata {
       return { events: found.map(eventOf), cursor: last ? writeCursor([last.position]) : cursor }
     },
 
+    logEnd: async () => {
+      const [last] = await rows('SELECT MAX(position) AS position FROM events', {})
+      return typeof last?.position === 'number' ? writeCursor([last.position]) : null
+    },
+
     takeCursor: async (name, lease) => {
       const [[taken] = []] = await store.transaction([takeStep(name, lease)])
       return taken ? { token: taken.token, value: taken.value } : null

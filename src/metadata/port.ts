@@ -64,6 +64,8 @@ export interface Metadata {
   timeline(media_id: string, after: number, limit: number): Promise<MediaEvent[]>
   /** Everybody's events after a cursor, each media's in order. The cursor is opaque; null starts at the beginning. */
   readLog(cursor: string | null, limit: number): Promise<{ events: MediaEvent[]; cursor: string | null }>
+  /** A cursor behind all that `readLog` would give now; null for an empty log. */
+  logEnd(): Promise<string | null>
 
   /**
    * Takes a named cursor, of which one holder at a time moves it: who follows the log for all processes. Null while

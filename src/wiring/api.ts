@@ -17,6 +17,7 @@ import { openOperations } from '../library/operations.ts'
 import type { ServedFrom } from '../media/measured.ts'
 import { openDeliveryLog } from '../notices/delivery-log.ts'
 import { readEndpoints } from '../notices/endpoints.ts'
+import { openFeed } from '../notices/feed.ts'
 import { openLive } from '../notices/live.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
 import { readProfiles } from '../processing/profiles.ts'
@@ -31,6 +32,7 @@ import { openRawDoor } from '../uploads/raw.ts'
 import { openResumable } from '../uploads/resumable.ts'
 import { openSharedTurns } from '../uploads/shared-turns.ts'
 import type { Metrics } from '../worker/metrics.ts'
+import { findConsole } from './console.ts'
 import { openDeliveryKeys, openFarStorage, openSiteEdge } from './edge.ts'
 import { describeEngines, isShared } from './engines.ts'
 import { openSiteImages } from './images.ts'
@@ -43,6 +45,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
   const { http, service } = config
   const webhooks = await readEndpoints(config.notices)
   const live = openLive({ ...site, ...ports })
+  const feed = openFeed({ ...site, ...ports })
   const { edge, downloads, streams, images } = await openDelivery(site, ports, metrics)
   const app = await buildApp({
     ...site,
@@ -53,6 +56,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     streams,
     images,
     live,
+    feed,
     deliveries: openDeliveryLog({ ...site, ...ports }),
     readLedger: openLedger(ports),
     requestsPerMinute: config.quotas.requests,
@@ -61,10 +65,12 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     drivers: await describeEngines(site),
     metrics,
     onAnswer: metrics.observed.answered,
+    console: await findConsole(site),
     edge,
     clock,
   })
   closers.add('live', live.close)
+  closers.add('feed', feed.close)
   closers.add('api', () => closeApp(app, clock))
   const local = await app.listen({ host: http.host, port: http.port }).catch((error) => {
     throw explainListening(error, http)
@@ -77,6 +83,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     `Media Service is listening on ${local}`,
     '',
     `data       ${service.dataDir}`,
+    `console    ${publicUrl()}/`,
     `docs       ${publicUrl()}/docs`,
     `try        ${curl}`,
   ]
