@@ -8,7 +8,8 @@ import { fileURLToPath } from 'node:url'
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const forBrowser = process.argv.includes('--browser')
 const forEngines = process.argv.includes('--engines')
-const forTests = forBrowser || forEngines || process.argv.includes('--test')
+const forCorpus = process.argv.includes('--corpus')
+const forTests = forBrowser || forEngines || forCorpus || process.argv.includes('--test')
 const oldestNode = 24
 // As acceptance/browser/browser.ts looks for them.
 const browsers = [process.env.CHROMIUM_PATH ?? 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -85,6 +86,7 @@ function installTools() {
     if (forBrowser && !browsers.some((name) => runs(name, ['--version']))) missing.push('chromium')
   }
   if (forEngines) missing.push(...missingEngines())
+  if (forCorpus) missing.push(...missingJudges())
   if (missing.length === 0) return
   if (installed(missing)) return
   const command = installCommand(missing)
@@ -106,6 +108,21 @@ function missingEngines() {
   if (!runs('java', ['-version'])) missing.push('openjdk-17-jre-headless')
   if (!runs('mvn', ['--version'])) missing.push('maven')
   return missing
+}
+
+/** What `acceptance/corpus/` has our outputs looked at by. */
+function missingJudges() {
+  const programs = {
+    mkvmerge: 'mkvtoolnix',
+    pngcheck: 'pngcheck',
+    jpeginfo: 'jpeginfo',
+    webpinfo: 'webp',
+    avifdec: 'libavif-bin',
+  }
+  const says = { pngcheck: '-h', webpinfo: '-version' }
+  return Object.keys(programs)
+    .filter((name) => !runs(name, [says[name] ?? '--version']))
+    .map((name) => programs[name])
 }
 
 /** Installs by itself only where nobody has to be asked: as root, with Debian's package manager. */
