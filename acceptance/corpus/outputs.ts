@@ -45,7 +45,7 @@ function remuxed(path: string): [string, ...string[]] {
 }
 
 export async function checkByOthers(path: string, content_type: string): Promise<void> {
-  // Of subtitles there is none; a player of streams reads them in the browser's suite.
+  // Of subtitles there is none that Debian has.
   if (content_type === 'text/vtt') return
   const judge = judges[content_type] ?? assert.fail(`nobody judges ${content_type}`)
   const [program, ...args] = judge(path)
