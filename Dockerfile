@@ -7,6 +7,14 @@ COPY client/package.json client/
 # The pinned Node of the packages is for machines without one.
 RUN npm ci --omit=dev --ignore-scripts --loglevel=error && rm -rf node_modules/node-linux-* node_modules/.bin
 
+# The page at `/`: made here, so that the image needs nothing it is made with.
+FROM packages AS console
+RUN npm ci --ignore-scripts --loglevel=error
+COPY contract contract
+COPY client client
+COPY console console
+RUN node console/build.ts
+
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
  && apt-get install -y -qq --no-install-recommends ca-certificates ffmpeg bubblewrap \
@@ -19,6 +27,7 @@ COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
 COPY contract contract
 COPY src src
+COPY --from=console /app/console/dist console/dist
 COPY container container
 ENV NODE_ENV=production MALLOC_ARENA_MAX=2 DATA_DIR=/data
 USER media

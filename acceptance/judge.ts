@@ -3,7 +3,8 @@ import { Compile } from 'typebox/compile'
 
 /** Asks a target, and holds each answer to what its own /openapi.json promises. */
 export interface Judge {
-  ask(method: string, path: string, init?: Omit<RequestInit, 'method'>): Promise<Answer>
+  /** @param init with `enough`, an answer that does not end is read until that is in it */
+  ask(method: string, path: string, init?: Omit<RequestInit, 'method'> & { enough?: RegExp }): Promise<Answer>
   /** `GET /api/media 200` for each promise that has been seen kept. */
   seen: ReadonlySet<string>
   /** Successes that a suite is to see kept and has not. */
@@ -11,7 +12,7 @@ export interface Judge {
 }
 
 /** Which suite sees that a success comes as promised. */
-export type Suite = 'journey' | 'direct' | 'companion' | 'resumable' | 'stream' | 'webhooks'
+export type Suite = 'journey' | 'direct' | 'companion' | 'resumable' | 'stream' | 'webhooks' | 'operations' | 'erasure'
 
 /** A promise that is nobody else's is the journey's. */
 function suiteOf(promise: string): Suite {
@@ -20,6 +21,8 @@ function suiteOf(promise: string): Suite {
   if (/\/hls\/|\/storyboard\.vtt/.test(promise)) return 'stream'
   if (/ \/api\/media\/upload\/|^PUT /.test(promise)) return 'direct'
   if (promise.includes(' /api/webhooks/')) return 'webhooks'
+  if (promise.includes(' /api/operations/')) return 'operations'
+  if (promise.includes('/erasure ')) return 'erasure'
   return 'journey'
 }
 
@@ -56,10 +59,10 @@ export async function openJudge(url: string, headers: Record<string, string> = {
   return {
     seen,
     unseen: (suite) => promised.filter((promise) => suiteOf(promise) === suite && !seen.has(promise)),
-    async ask(method, path, init = {}) {
+    async ask(method, path, { enough, ...init } = {}) {
       const all = { ...headers, ...(init.headers as Record<string, string> | undefined) }
       const response = await fetch(url + path, { redirect: 'manual', ...init, method, headers: all })
-      const text = await response.text()
+      const text = enough ? await readUntil(response, enough) : await response.text()
       const type = response.headers.get('content-type') ?? ''
       // An answer to HEAD names a type and has no body.
       const json = /json/.test(type) && method !== 'HEAD' ? JSON.parse(text) : undefined
@@ -67,6 +70,16 @@ export async function openJudge(url: string, headers: Record<string, string> = {
       return { status: response.status, headers: response.headers, text, json }
     },
   }
+}
+
+async function readUntil(response: Response, enough: RegExp): Promise<string> {
+  let text = ''
+  const decoder = new TextDecoder()
+  for await (const chunk of response.body ?? []) {
+    text += decoder.decode(chunk, { stream: true })
+    if (enough.test(text)) break
+  }
+  return text
 }
 
 interface Given {

@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process'
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { cpSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
@@ -14,6 +14,11 @@ const dist = join(root, 'dist')
 rmSync(dist, { recursive: true, force: true })
 const compiled = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', here], { stdio: 'inherit' })
 if (compiled.status !== 0) process.exit(1)
+const page = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning', join(root, 'console/build.ts')], {
+  stdio: 'inherit',
+})
+if (page.status !== 0) process.exit(1)
+cpSync(join(root, 'console/dist'), join(dist, 'console/dist'), { recursive: true })
 const { name, version, type } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 // The sandbox shows a tool's child this file and not the one above.
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ name, version, private: true, type })}\n`)

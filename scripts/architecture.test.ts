@@ -18,7 +18,7 @@ const useCase = { may: [/^src\/media\//, port] }
 const engine = (family: string) => ({
   may: [/^src\/media\//, /^src\/embedded\/store\.ts$/, new RegExp(`^src/${family}/`)],
 })
-const useCases = /^src\/(uploads|processing|delivery|notices|library)\//
+const useCases = /^src\/(uploads|processing|delivery|notices|library|quotas|tracing)\//
 const settings = /^src\/[a-z]+\/settings\.ts$/
 /** `wiring.ts` and its parts, a file a room. */
 const wiring = {
@@ -37,6 +37,8 @@ const rules: Record<string, Rule> = {
   client: { may: [/^contract\//] },
   // It starts `src/main.ts` as a program, and imports nothing of the service.
   cli: { may: [/^client\/src\//] },
+  // Pages: they know the API only.
+  console: { may: [/^client\/src\//] },
   'src/media': { may: [] },
   'src/embedded': { may: [/^src\/media\//] },
   'src/queue': engine('queue'),
@@ -48,6 +50,8 @@ const rules: Record<string, Rule> = {
   'src/delivery': useCase,
   'src/notices': useCase,
   'src/library': useCase,
+  'src/quotas': useCase,
+  'src/tracing': useCase,
   'src/http': { may: [/^src\/media\//, /^contract\//, port, useCases] },
   'src/worker': { may: [/^src\/media\//, port, useCases] },
   'src/config.ts': { may: [settings, /^src\/media\/setting\.ts$/] },
@@ -59,9 +63,10 @@ const rules: Record<string, Rule> = {
   'src/main.ts': { may: [/^src\/(wiring|config)\.ts$/] },
 }
 
-const files = globSync(['contract/**/*.ts', 'src/**/*.ts', 'client/src/*.ts', 'cli/**/*.ts'], { cwd: root }).filter(
-  (file) => !file.includes('node_modules') && !/(\.test|\/conformance|^cli\/build)\.ts$/.test(file),
-)
+const files = globSync(
+  ['contract/**/*.ts', 'src/**/*.ts', 'client/src/*.ts', 'cli/**/*.ts', 'console/src/**/*.{ts,tsx}'],
+  { cwd: root },
+).filter((file) => !file.includes('node_modules') && !/(\.test|\/conformance|^cli\/build)\.ts$/.test(file))
 const graph = new Map(files.map((file) => [file, importsOf(file)]))
 
 /** Every module a file names: static, re-exported and dynamic with a plain text, types too. */
@@ -114,7 +119,9 @@ describe('architecture', () => {
     const sources = new Set(['src/media/clock.ts', 'src/wiring.ts'])
     const wrong = files.filter(
       (file) =>
-        !/^(client|cli)\//.test(file) && !sources.has(file) && forbidden.test(readFileSync(join(root, file), 'utf8')),
+        !/^(client|cli|console)\//.test(file) &&
+        !sources.has(file) &&
+        forbidden.test(readFileSync(join(root, file), 'utf8')),
     )
     assert.deepEqual(wrong, [])
   })

@@ -9,6 +9,7 @@ const root = join(import.meta.dirname, '..')
 describe('check', () => {
   for (const [name, program, ...args] of [
     ['types', 'tsc', '-p', '.'],
+    ['types of the console', 'tsc', '-p', 'console'],
     ['lint and format (`npm run format` mends)', 'biome', 'check', '.'],
   ] as const) {
     test(name, () => {

@@ -1,14 +1,15 @@
-// Makes a fresh clone ready: packages, ffmpeg, bubblewrap. Runs before `npm start` and `npm test`, on whatever Node
+// Makes a fresh clone ready: packages, ffmpeg, bubblewrap, the console. Runs before `npm start` and `npm test`, on whatever Node
 // is installed (18 or later), and does nothing when nothing is missing.
 import { execFileSync, spawnSync } from 'node:child_process'
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, statSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
 const forBrowser = process.argv.includes('--browser')
 const forEngines = process.argv.includes('--engines')
-const forTests = forBrowser || forEngines || process.argv.includes('--test')
+const forCorpus = process.argv.includes('--corpus')
+const forTests = forBrowser || forEngines || forCorpus || process.argv.includes('--test')
 const oldestNode = 24
 // As acceptance/browser/browser.ts looks for them.
 const browsers = [process.env.CHROMIUM_PATH ?? 'chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable']
@@ -16,6 +17,7 @@ const browsers = [process.env.CHROMIUM_PATH ?? 'chromium', 'chromium-browser', '
 installPackages()
 checkRuntime()
 installTools()
+buildConsole()
 
 function installPackages() {
   const lock = join(root, 'package-lock.json')
@@ -39,6 +41,37 @@ function checkRuntime() {
   )
 }
 
+/** The page at `/`, when a source of it is newer than what was built. */
+function buildConsole() {
+  if (process.argv.includes('--engines')) return
+  const built = join(root, 'console', 'dist', 'index.html.gz')
+  const sources = ['console/src', 'console/public', 'client/src'].map((name) => join(root, name))
+  const single = ['console/index.html', 'console/build.ts', 'console/vite.config.ts', 'package-lock.json']
+  const newest = Math.max(...sources.map(newestBelow), ...single.map((name) => changed(join(root, name))))
+  if (existsSync(built) && changed(built) >= newest) return
+  say('building the console…')
+  const own = join(root, 'node_modules', '.bin', 'node')
+  const node = runs(own, ['--version']) ? own : process.execPath
+  const made = spawnSync(node, ['--disable-warning=ExperimentalWarning', join(root, 'console', 'build.ts')], {
+    stdio: ['ignore', 2, 2],
+  })
+  if (made.status !== 0) fail('the console could not be built: see above.')
+}
+
+function newestBelow(folder) {
+  return Math.max(
+    changed(folder),
+    ...readdirSync(folder, { withFileTypes: true }).map((one) => {
+      const path = join(folder, one.name)
+      return one.isDirectory() ? newestBelow(path) : changed(path)
+    }),
+  )
+}
+
+function changed(path) {
+  return statSync(path).mtimeMs
+}
+
 function installTools() {
   const missing = []
   const ffmpeg = process.env.FFMPEG_PATH || 'ffmpeg'
@@ -53,6 +86,7 @@ function installTools() {
     if (forBrowser && !browsers.some((name) => runs(name, ['--version']))) missing.push('chromium')
   }
   if (forEngines) missing.push(...missingEngines())
+  if (forCorpus) missing.push(...missingJudges())
   if (missing.length === 0) return
   if (installed(missing)) return
   const command = installCommand(missing)
@@ -74,6 +108,21 @@ function missingEngines() {
   if (!runs('java', ['-version'])) missing.push('openjdk-17-jre-headless')
   if (!runs('mvn', ['--version'])) missing.push('maven')
   return missing
+}
+
+/** What `acceptance/corpus/` has our outputs looked at by. */
+function missingJudges() {
+  const programs = {
+    mkvmerge: 'mkvtoolnix',
+    pngcheck: 'pngcheck',
+    jpeginfo: 'jpeginfo',
+    webpinfo: 'webp',
+    avifdec: 'libavif-bin',
+  }
+  const says = { pngcheck: '-h', webpinfo: '-version' }
+  return Object.keys(programs)
+    .filter((name) => !runs(name, [says[name] ?? '--version']))
+    .map((name) => programs[name])
 }
 
 /** Installs by itself only where nobody has to be asked: as root, with Debian's package manager. */

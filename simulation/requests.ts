@@ -1,6 +1,7 @@
 import { type Library, openLibrary } from '../src/library/library.ts'
 import { codeOf } from '../src/media/errors.ts'
 import type { ObjectStore } from '../src/objects/port.ts'
+import { openAdmission } from '../src/quotas/admission.ts'
 import { type Intake, openIntake } from '../src/uploads/intake.ts'
 import { openPending, type Pending } from '../src/uploads/pending.ts'
 import { type Host, openHost } from './faults.ts'
@@ -32,9 +33,10 @@ export function askOf(world: World): Ask {
   }
 }
 
-function openDoor({ metadata, queue, objects, chance, log, expirySeconds }: World, { clock, reach }: Host): Door {
+function openDoor({ metadata, queue, objects, chance, log, jobs, expirySeconds }: World, { clock, reach }: Host): Door {
   const ports = { metadata: reach(metadata), queue: reach(queue), objects: reach(objects) }
-  const shared = { ...ports, clock, chance, log, tempBucket: 'temp' }
+  const admission = openAdmission({ ...ports, clock, log, jobs, concurrency: 2 })
+  const shared = { ...ports, admission, clock, chance, log, tempBucket: 'temp' }
   return {
     intake: openIntake({ ...shared, formLimit: 1_000_000 }),
     pending: openPending({ ...shared, maxBytes: 1_000_000, expirySeconds }),

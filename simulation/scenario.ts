@@ -1,5 +1,6 @@
 import { type Log, silentLog } from '../src/media/log.ts'
 import type { MediaRecord } from '../src/media/record.ts'
+import { openAdmission } from '../src/quotas/admission.ts'
 import { startSweeper } from '../src/worker/sweeper.ts'
 import { startWorker } from '../src/worker/worker.ts'
 import { type Host, noFaults, openHost } from './faults.ts'
@@ -95,10 +96,11 @@ function keepHosts(world: World): { stop: () => void } {
 }
 
 function startHost(world: World): Host {
-  const { clock, random, metadata, queue, objects, chance, log } = world
+  const { clock, random, metadata, queue, objects, chance, log, jobs } = world
   const host = openHost(clock, random, () => world.rates)
   const ports = { metadata: host.reach(metadata), queue: host.reach(queue), objects: host.reach(objects) }
-  const shared = { ...ports, clock: host.clock, chance, log, processedBucket: 'processed' }
+  const admission = openAdmission({ ...ports, clock: host.clock, log, jobs, concurrency: 2 })
+  const shared = { ...ports, admission, clock: host.clock, chance, log, processedBucket: 'processed' }
   const processor = openSimulatedProcessor(ports.objects, host, random)
   startWorker({ ...shared, processor, concurrency: 2, leaseSeconds: 30, maxAttempts: 5, stopSeconds: 10 })
   startSweeper({ ...shared, tempBucket: 'temp', tempDays: 7 })

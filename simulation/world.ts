@@ -21,6 +21,8 @@ export interface World {
   queue: Queue
   objects: MemoryObjects
   chance: Chance
+  /** Jobs of one user in flight. */
+  jobs: number
   /** How long an upload in parts may take. */
   expirySeconds: number
   log: Log
@@ -43,6 +45,7 @@ export async function openWorld(seed: number, log: Log): Promise<World> {
     queue: openEmbeddedQueue(store, { clock }),
     objects: openMemoryObjects(clock),
     chance,
+    jobs: 1 + Math.floor(random() * 4),
     expirySeconds: Math.ceil(30 + random() * 1_200),
     log,
   }

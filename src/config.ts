@@ -7,6 +7,8 @@ import { noticesSettings } from './notices/settings.ts'
 import { objectsSettings } from './objects/settings.ts'
 import { processingSettings } from './processing/settings.ts'
 import { queueSettings } from './queue/settings.ts'
+import { quotaSettings } from './quotas/settings.ts'
+import { tracingSettings } from './tracing/settings.ts'
 import { uploadSettings } from './uploads/settings.ts'
 import { workerSettings } from './worker/settings.ts'
 
@@ -31,9 +33,11 @@ export const rooms = {
   metadata: metadataSettings,
   queue: queueSettings,
   worker: workerSettings,
+  quotas: quotaSettings,
   processing: processingSettings,
   delivery: deliverySettings,
   notices: noticesSettings,
+  tracing: tracingSettings,
 } satisfies Record<string, SettingSet>
 
 export type Config = { readonly [Room in keyof typeof rooms]: SettingsOf<(typeof rooms)[Room]> }

@@ -3,9 +3,11 @@ import type { Config } from './config.ts'
 import { openDataFolder } from './embedded/folder.ts'
 import { assertSafeToListen } from './http/identity.ts'
 import { systemChance, systemClock } from './media/clock.ts'
+import type { Tracer } from './media/trace.ts'
 import { startRelay } from './notices/relay.ts'
 import { probeSandbox } from './processing/tools/sandbox.ts'
 import { hasEventTopic } from './queue/port.ts'
+import { openOtlp } from './tracing/otlp.ts'
 import { startApi } from './wiring/api.ts'
 import { startEdge } from './wiring/edge.ts'
 import {
@@ -80,6 +82,8 @@ function refuseUnfit(role: Role, config: Config): void {
 
 export function openSite(role: Role, config: Config, onFatal: (error: Error) => void): Site {
   const log = openLog(config.service.logLevel)
+  const closers = openClosers({ clock: systemClock, log })
+  const tracer = openSiteTracer(config, { closers, log })
   let address = ''
   return {
     role,
@@ -88,13 +92,22 @@ export function openSite(role: Role, config: Config, onFatal: (error: Error) => 
     chance: systemChance,
     log,
     sandbox: once(() => probeSandbox(config.processing.sandbox)),
-    closers: openClosers({ clock: systemClock, log }),
+    closers,
+    ...(tracer && { tracer }),
     publicUrl: () => config.http.publicUrl ?? address,
     listensAt: (said) => {
       address = said
     },
     onFatal,
   }
+}
+
+function openSiteTracer({ tracing }: Config, { closers, log }: Pick<Site, 'closers' | 'log'>): Tracer | undefined {
+  const { endpoint, headers = {}, serviceName } = tracing
+  if (endpoint === undefined) return undefined
+  const tracer = openOtlp({ endpoint, headers, serviceName, clock: systemClock, chance: systemChance, log })
+  closers.add('traces', tracer.close)
+  return tracer
 }
 
 /** What every process stands on that serves or works. */

@@ -162,6 +162,26 @@ describe('journey', () => {
     assert.equal((await finish(json.media_id)).status, 'failed')
   })
 
+  test('all of one’s media in one stream, from where an earlier one ended; and what happened to one', async () => {
+    const first = await judge.ask('GET', '/api/media/events', { enough: /^id: .+\n\n/m })
+    const [, place = ''] = /^id: (.+)$/m.exec(first.text) ?? []
+    const { media_id } = await upload('photo.jpg')
+    await finish(media_id)
+    const headers = { 'last-event-id': place }
+    const missed = await judge.ask('GET', '/api/media/events', {
+      headers,
+      enough: new RegExp(`"media_id":"${media_id}".*\n\n`),
+    })
+    assert.match(missed.text, /^event: media$/m)
+    const { ticket } = (await judge.ask('POST', '/api/media/events/ticket')).json
+    await judge.ask('GET', `/api/media/events?ticket=${ticket}`, { enough: /^id: /m })
+    const { items } = (await judge.ask('GET', `/api/media/${media_id}/log`)).json
+    assert.deepEqual(
+      items.map(({ seq, type }: { seq: number; type: string }) => `${seq} ${type}`),
+      ['1 media.uploaded', '2 media.processing', '3 media.processed'],
+    )
+  })
+
   test('figures are there for operators', async () => {
     const { text } = await judge.ask('GET', '/metrics')
     assert.match(text, /^media_jobs_total\{.*kind="process".*\} [1-9]/m)

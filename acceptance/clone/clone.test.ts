@@ -82,6 +82,11 @@ describe('a fresh clone', () => {
       assert.match(started.banner, /data +\S+\/data/)
       assert.equal((await fetch(`${started.address}/healthz`)).status, 200)
       assert.equal((await fetch(`${started.address}/readyz`)).status, 200)
+      const [script] = /\/assets\/[^"]+\.js/.exec(await (await fetch(started.address)).text()) ?? []
+      assert.equal(
+        (await fetch(`${started.address}${script}`)).headers.get('content-type'),
+        'text/javascript; charset=utf-8',
+      )
     } finally {
       await stop(started)
     }

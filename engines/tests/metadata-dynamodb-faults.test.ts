@@ -258,6 +258,7 @@ describe('metadata: dynamodb, faults', () => {
       const page = await log.read(cursor, 10)
       assert.deepEqual(seqs(page.events), [seq])
       assert.deepEqual(await log.read(page.cursor, 10), { events: [], cursor: page.cursor })
+      assert.equal(await log.end(), page.cursor)
       cursor = page.cursor
     }
     assert.deepEqual(seqs((await log.read(null, 100)).events), numbers(1, 7))

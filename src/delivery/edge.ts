@@ -1,6 +1,7 @@
 import type { Clock } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import type { Log } from '../media/log.ts'
+import type { ServedFrom } from '../media/measured.ts'
 import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
 import { type Address, readAddress } from './address.ts'
 import { answering, sendSource } from './answering.ts'
@@ -63,6 +64,8 @@ export interface EdgeOptions {
   storage?: Storage
   /** Origins of pages that may read with signed cookies; any page may read without. */
   corsOrigins?: readonly string[]
+  /** Told where each reply came from; must not throw. */
+  onServed?: ((from: ServedFrom) => void) | undefined
   /** A reader that takes nothing for so long is dropped. Milliseconds; default a minute. */
   stallLimit?: number
 }
@@ -84,7 +87,7 @@ const rememberedAddresses = 8 * 1024 * 1024
 export function openEdge(options: EdgeOptions): Edge {
   const { objects, bucket, clock, log, verifier, basePath, publicBaseUrl, problemOf, isDeleted } = options
   const { addressOf = (request: Request) => request.socket.remoteAddress } = options
-  const { memoryBytes = 64 * 1024 * 1024, stallLimit = 60_000, storage, corsOrigins = [] } = options
+  const { memoryBytes = 64 * 1024 * 1024, stallLimit = 60_000, storage, corsOrigins = [], onServed } = options
   const kept = storage && !hasLocalFiles(objects) ? openKeptObjects({ objects, storage, clock }) : null
   const accesses = openLru<Access>(rememberedAddresses)
   const small = openSmallFiles({ objects, memoryBytes })
@@ -128,7 +131,9 @@ export function openEdge(options: EdgeOptions): Edge {
     const { grant, ref, disposition } = access
     checkGrant(grant, { now: clock.now(), ip: grant.ip === undefined ? undefined : addressOf(request) })
     if (!presence.isFresh(access)) await checkPresence(access)
-    const found = small.find(ref) ?? (await small.load(ref))
+    const known = small.find(ref)
+    const found = known ?? (await small.load(ref))
+    onServed?.(known?.bytes ? 'memory' : 'store')
     const answer = answerFor({ method, headers: request.headers }, found.object, disposition)
     if (cors) Object.assign(answer.headers, cors)
     if (answer.status === 412 || answer.status === 416) return refuse(reply, refusals[answer.status], answer.headers)

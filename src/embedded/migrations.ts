@@ -108,6 +108,49 @@ export const migrations: readonly string[] = [
   CREATE INDEX deliveries_newest ON deliveries (created_at DESC, delivery_id DESC);
   CREATE INDEX deliveries_expiring ON deliveries (expires_at);
   `,
+  // 5: what operators see: jobs by state, those due longest, the workers that live
+  `
+  ALTER TABLE jobs ADD COLUMN worker TEXT;
+  ALTER TABLE jobs ADD COLUMN parked_at INTEGER;
+  CREATE INDEX jobs_by_state ON jobs (state, coalesce(sweep_at, parked_at, 9e15), job_id) WHERE state <> 'done';
+  CREATE INDEX jobs_by_due ON jobs (lane, due_at) WHERE state = 'queued';
+  CREATE TABLE workers (
+    worker_id TEXT PRIMARY KEY,
+    expires_at INTEGER NOT NULL,
+    doc TEXT NOT NULL
+  ) WITHOUT ROWID;
+  `,
+  // 6: jobs that wait for their user's others
+  `
+  INSERT INTO job_counts (state, jobs) VALUES ('held', 0);
+  CREATE INDEX jobs_by_user ON jobs (user_id, state, created_at, job_id)
+    WHERE kind = 'process' AND state IN ('held', 'queued', 'running');
+  `,
+  // 7: what each user has
+  `
+  CREATE TABLE usage (user_id TEXT PRIMARY KEY, media INTEGER NOT NULL, bytes INTEGER NOT NULL) WITHOUT ROWID;
+  INSERT INTO usage (user_id, media, bytes)
+    SELECT user_id, count(*), sum(coalesce(doc ->> '$.file_size', doc ->> '$.upload.file_size', 0))
+    FROM media WHERE status <> 'deleted' GROUP BY user_id;
+  CREATE TRIGGER media_used AFTER INSERT ON media WHEN NEW.status <> 'deleted' BEGIN
+    INSERT INTO usage (user_id, media, bytes)
+      VALUES (NEW.user_id, 1, coalesce(NEW.doc ->> '$.file_size', NEW.doc ->> '$.upload.file_size', 0))
+      ON CONFLICT (user_id) DO UPDATE SET media = media + 1, bytes = bytes + excluded.bytes;
+  END;
+  CREATE TRIGGER media_used_otherwise AFTER UPDATE OF doc, status ON media
+    WHEN OLD.status <> 'deleted' AND (NEW.status = 'deleted'
+      OR coalesce(OLD.doc ->> '$.file_size', OLD.doc ->> '$.upload.file_size', 0)
+        <> coalesce(NEW.doc ->> '$.file_size', NEW.doc ->> '$.upload.file_size', 0)) BEGIN
+    UPDATE usage SET media = media - (NEW.status = 'deleted'),
+      bytes = bytes - coalesce(OLD.doc ->> '$.file_size', OLD.doc ->> '$.upload.file_size', 0) + CASE NEW.status
+        WHEN 'deleted' THEN 0 ELSE coalesce(NEW.doc ->> '$.file_size', NEW.doc ->> '$.upload.file_size', 0) END
+    WHERE user_id = NEW.user_id;
+  END;
+  `,
+  // 8: jobs in the traces of the requests that made them
+  `
+  ALTER TABLE jobs ADD COLUMN trace TEXT;
+  `,
 ]
 
 /**

@@ -8,18 +8,23 @@ import { demandIdentity, guardEntrance } from './entrance.ts'
 import { openIdentity } from './identity.ts'
 import { collectOpenApi } from './openapi.ts'
 import { takeJson } from './parsers.ts'
+import { limitRates } from './rates.ts'
 import { answerOtherMethods, refuse, refuseRaw, refuseWithProblems } from './refusals.ts'
 import { companionFormRoutes, companionRoutes, companionTokenRoutes } from './routes/companion.ts'
+import { consoleRoutes } from './routes/console.ts'
 import { directRoutes } from './routes/direct.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { downloadRoutes } from './routes/download.ts'
 import { edgeRoutes } from './routes/edge.ts'
+import { erasureRoutes } from './routes/erasure.ts'
 import { eventRoutes } from './routes/events.ts'
+import { feedRoutes } from './routes/feed.ts'
 import { healthRoutes } from './routes/health.ts'
-import { homeRoutes } from './routes/home.ts'
+import { errorPageRoutes, homeRoutes } from './routes/home.ts'
 import { imageRoutes } from './routes/images.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { metricsRoutes } from './routes/metrics.ts'
+import { operationsRoutes } from './routes/operations.ts'
 import { rawRoutes } from './routes/raw.ts'
 import { storeRoutes } from './routes/store.ts'
 import { streamRoutes } from './routes/streams.ts'
@@ -28,6 +33,7 @@ import { uploadRoutes } from './routes/upload.ts'
 import { webhookRoutes } from './routes/webhooks.ts'
 import { endSessions } from './sessions.ts'
 import { readTls } from './tls.ts'
+import { traceRequests } from './tracing.ts'
 import { compileValidator } from './validation.ts'
 
 export type { App, AppDeps } from './deps.ts'
@@ -56,6 +62,13 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   // The projection says what goes out, and a test holds it to the contract.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
   logAccess(app, log)
+  const { onAnswer, tracer } = deps
+  if (tracer) traceRequests(app, tracer)
+  if (onAnswer) {
+    app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
+      onAnswer(`${method} ${routeOptions.url ?? 'none'}`, reply.statusCode, reply.elapsedTime / 1_000)
+    })
+  }
   guardEntrance(app, deps)
   continueLate(app)
   closeGently(app, clock)
@@ -63,7 +76,9 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   if (settings.tlsCertFile) endSessions(app, clock)
   const openApi = await collectOpenApi(app, settings, deps.publicUrl)
   const answerOthers = answerOtherMethods(app)
-  homeRoutes(app, deps)
+  if (deps.console) consoleRoutes(app, deps.console)
+  else homeRoutes(app, deps)
+  errorPageRoutes(app)
   healthRoutes(app, deps)
   docsRoutes(app, openApi)
   if (deps.edge) edgeRoutes(app, deps.edge)
@@ -73,17 +88,21 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   if (store) await app.register(async (parts: App) => storeRoutes(parts, store))
   await app.register(async (api: App) => {
     demandIdentity(api, identify)
+    if (deps.requestsPerMinute) limitRates(api, { perMinute: deps.requestsPerMinute, clock })
     mediaRoutes(api, deps)
     eventRoutes(api, deps)
     downloadRoutes(api, deps)
     if (metrics) metricsRoutes(api, { metrics })
     webhookRoutes(api, deps.deliveries)
+    operationsRoutes(api, deps)
+    erasureRoutes(api, deps)
     if (direct) directRoutes(api, { ...deps, direct })
     if (companion) companionRoutes(api, { ...deps, companion })
     await api.register(async (uploads: App) => await uploadRoutes(uploads, deps))
     await api.register(async (uploads: App) => rawRoutes(uploads, deps))
     await api.register(async (uploads: App) => tusRoutes(uploads, deps))
   })
+  await app.register(async (feed: App) => feedRoutes(feed, deps, identify))
   if (companion) {
     await app.register(async (token: App) => companionTokenRoutes(token, { ...deps, companion }))
     await app.register(async (form: App) => companionFormRoutes(form, { ...deps, companion }))

@@ -3,10 +3,14 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import type { FastifyBaseLogger, FastifyInstance, RawServerDefault } from 'fastify'
 import type { Downloads } from '../delivery/download.ts'
 import type { Streams } from '../delivery/streams.ts'
+import type { ReadLedger } from '../library/erasure.ts'
 import type { Library } from '../library/library.ts'
+import type { Operations } from '../library/operations.ts'
 import type { Chance, Clock } from '../media/clock.ts'
 import type { Log } from '../media/log.ts'
+import type { Tracer } from '../media/trace.ts'
 import type { DeliveryLog } from '../notices/delivery-log.ts'
+import type { Feed } from '../notices/feed.ts'
 import type { Live } from '../notices/live.ts'
 import type { ObjectStore, PresignedDoor } from '../objects/port.ts'
 import type { CompanionDoor } from '../uploads/companion.ts'
@@ -44,19 +48,41 @@ export interface AppDeps {
   /** Serves `/i/*` to who has a signed address. */
   images?: EdgeHandler | undefined
   live: Live
+  feed: Feed
   /** What became of webhooks. */
   deliveries: DeliveryLog
+  operations: Operations
+  readLedger: ReadLedger
+  /** Of one user, in this process; as many as he likes when not given. */
+  requestsPerMinute?: number | null
   /** What readiness asks, by name. */
   readiness: Readiness
   /** The drivers that the settings name, by room. */
   drivers?: Record<string, string>
   /** Figures of this process. */
   metrics?: { text(): Promise<string>; contentType: string }
+  /** Follows requests; absent where nothing is traced. */
+  tracer?: Tracer
+  /** Told of each answer: the route as it is written, its status, and how long it took. */
+  onAnswer?: (route: string, status: number, seconds: number) => void
   /** Serves `/cdn/*`; absent when a CDN of its own does. */
   edge?: EdgeHandler | undefined
+  /** The page for people at `/`; absent where it was not built. */
+  console?: ConsoleFiles | undefined
   log: Log
   clock: Clock
   chance: Chance
+}
+
+/** The built console, and what its pages may reach. */
+export interface ConsoleFiles {
+  /** `index.html`, `assets/…`; those of text with a `.gz` beside them. */
+  folder: string
+  /** Paths below the folder. */
+  names: ReadonlySet<string>
+  /** Origins of the store that takes parts, and of the CDN that delivers, where they are not ours. */
+  stores: readonly string[]
+  cdns: readonly string[]
 }
 
 export type EdgeHandler = (req: IncomingMessage, res: ServerResponse) => void | Promise<void>

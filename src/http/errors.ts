@@ -125,6 +125,11 @@ export const answers: Record<ErrorCode, Answer> = {
   },
   range_not_satisfiable: { status: 416, title: 'Range not satisfiable', detail: 'The range lies outside the file.' },
   slow_down: { status: 429, title: 'Slow down', detail: 'Too many requests at once. Try again later.', retryAfter: 5 },
+  quota_exceeded: {
+    status: 403,
+    title: 'Quota exceeded',
+    detail: 'You have as much as you may have here. Remove some, or ask the operator for more.',
+  },
   storage_full: {
     status: 503,
     title: 'Storage full',

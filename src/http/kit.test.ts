@@ -3,7 +3,9 @@ import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { openStore } from '../embedded/store.ts'
+import { openLedger } from '../library/erasure.ts'
 import { openLibrary } from '../library/library.ts'
+import { openOperations } from '../library/operations.ts'
 import { isoTime, systemChance, systemClock } from '../media/clock.ts'
 import { newJob } from '../media/jobs.ts'
 import { silentLog } from '../media/log.ts'
@@ -12,6 +14,7 @@ import { parseSettings } from '../media/setting.ts'
 import { openMetadata } from '../metadata/open.ts'
 import { metadataSettings } from '../metadata/settings.ts'
 import { openDeliveryLog } from '../notices/delivery-log.ts'
+import { openFeed } from '../notices/feed.ts'
 import { openLive } from '../notices/live.ts'
 import { openFilesystemObjects } from '../objects/filesystem.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
@@ -53,6 +56,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
   const objects = await openFilesystemObjects({ root: join(folder, 'objects'), clock, presign })
   const settings = parseSettings(httpSettings, env)
   const live = openLive({ metadata, clock, log: silentLog, interval: 20 })
+  const feed = openFeed({ metadata, clock, log: silentLog, interval: 20, progressInterval: 20 })
   let url = 'http://127.0.0.1:8080'
 
   const ports = { metadata, objects, queue, clock, chance: systemChance, log: silentLog }
@@ -78,7 +82,10 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     store: hasPresignedDoor(objects) ? objects : undefined,
     downloads: { download: async () => Promise.reject(new Error('this test has no downloads')) },
     live,
+    feed,
     deliveries: openDeliveryLog({ metadata, clock }),
+    operations: openOperations(ports),
+    readLedger: openLedger(ports),
     readiness: { metadata: async () => await metadata.ping(), objects: async () => await objects.ping() },
     log: silentLog,
     clock,
@@ -115,6 +122,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     objects,
     queue,
     live,
+    feed,
     intake,
     pending,
     resumable,
@@ -130,6 +138,7 @@ export async function openKit(change: Partial<AppDeps> & { env?: Record<string, 
     },
     async [Symbol.asyncDispose]() {
       live.close()
+      feed.close()
       await app.close()
       await resumable.close()
       await Promise.all([metadata.close(), queue.close(), objects.close()])

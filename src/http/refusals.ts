@@ -32,7 +32,8 @@ export function refuse({ thrown, request, reply, log }: Refusal): FastifyReply {
   const failed = problem.status >= 500 && !(error instanceof Closing)
   if (failed) log.error({ request_id: request.id, code: problem.code, error }, 'request failed')
   else log.debug({ request_id: request.id, code: problem.code, error }, 'request refused')
-  const { retryAfter } = answers[problem.code as keyof typeof answers]
+  const exact = error instanceof MediaError ? error.retryAfter : undefined
+  const retryAfter = exact ?? answers[problem.code as keyof typeof answers].retryAfter
   if (retryAfter !== undefined) reply.header('retry-after', retryAfter)
   if (problem.status === 401) reply.header('www-authenticate', challenge(request.headers.authorization))
   return sendProblem(reply, problem)

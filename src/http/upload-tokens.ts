@@ -12,11 +12,13 @@ export interface UploadTokens {
   issue(user_id: string): { token: string; expires_at: string }
   /** For one form; `form` names it. */
   issueForm(user_id: string, form: string): { token: string; expires: number }
+  /** To follow the user's media, which is all it opens. */
+  issueTicket(user_id: string): { ticket: string; expires_at: string }
   /** @throws MediaError `unauthenticated` for a token that is none of ours, or of the other kind. */
   verify(token: string, kind: TokenKind): UploadClaims
 }
 
-export type TokenKind = 'companion' | 'form'
+export type TokenKind = 'companion' | 'form' | 'events'
 
 export interface UploadClaims {
   user_id: string
@@ -56,6 +58,10 @@ export function openUploadTokens({ key, clock }: { key: Uint8Array; clock: Clock
     issue: (user_id) => {
       const { token, until } = issue('companion', user_id, '')
       return { token, expires_at: isoTime(until * 1_000) }
+    },
+    issueTicket: (user_id) => {
+      const { token, until } = issue('events', user_id, '')
+      return { ticket: token, expires_at: isoTime(until * 1_000) }
     },
     issueForm: (user_id, form) => ({ token: issue('form', user_id, form).token, expires: life }),
     verify: (token, kind) => {

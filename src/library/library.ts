@@ -1,17 +1,20 @@
+import type { Admission } from '../media/admission.ts'
 import { type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
-import { firstWakeAfter, type Job, jobIdOf, jobStates, laneFor, newJob, over, requeued } from '../media/jobs.ts'
-import { parseS3Url } from '../media/locations.ts'
+import { type Job, jobIdOf, jobStates, newJob, over } from '../media/jobs.ts'
 import type { Log } from '../media/log.ts'
-import { type MediaRecord, type MediaView, tombstonePatch } from '../media/record.ts'
+import { type MediaEvent, type MediaRecord, type MediaView, tombstonePatch } from '../media/record.ts'
 import { advance, legalFrom } from '../media/states.ts'
 import { type Commit, type ListQuery, type Metadata, readView } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import { type Queue, wake } from '../queue/port.ts'
+import { retryMedia } from './replay.ts'
 
 /** What an owner does with media that are there. Somebody else's media is `not_found`. */
 export interface Library {
   get(user_id: string, media_id: string): Promise<MediaView>
+  /** What happened to it after event `after`, in order. */
+  timeline(user_id: string, media_id: string, page: { after: number; limit: number }): Promise<MediaEvent[]>
   list(query: ListQuery): Promise<{ items: MediaView[]; next_cursor: string | null }>
   rename(user_id: string, media_id: string, title: string): Promise<MediaView>
   /** Gone for every reader when it resolves; the bytes follow by the purge job. Removing it again changes nothing. */
@@ -26,6 +29,8 @@ interface Ports {
   queue: Queue
   clock: Clock
   log: Log
+  /** How much one user may have in flight; without it everything. */
+  admission?: Admission
 }
 
 /** A commit that lost a race is tried again on what it finds; more often than this is somebody hammering. */
@@ -34,12 +39,17 @@ const raceLimit = 8
 const purgeLane = 'tasks'
 
 export function openLibrary(ports: Ports): Library {
-  const { metadata, objects, queue, clock, log } = ports
+  const { metadata, queue, clock, log } = ports
 
   const view = (record: MediaRecord): Promise<MediaView> => readView(metadata, record)
 
   return {
     get: async (user_id, media_id) => await view(await findOwn(metadata, user_id, media_id)),
+
+    timeline: async (user_id, media_id, { after, limit }) => {
+      await findOwn(metadata, user_id, media_id)
+      return await metadata.timeline(media_id, after, limit)
+    },
 
     list: async (query) => {
       const { items, next_cursor } = await metadata.list(query)
@@ -67,31 +77,14 @@ export function openLibrary(ports: Ports): Library {
         if (codeOf(error) === 'not_found' && (await isRemoved(metadata, user_id, media_id))) return
         throw error
       }
+      log.info({ audit: 'media.deleted', media_id, user_id }, 'audit: a media was deleted by its owner')
       await wake(queue, { job_id: jobIdOf(media_id, 'purge'), lane: purgeLane }, log)
+      await ports.admission?.refill(user_id)
     },
 
     retry: async (user_id, media_id) => {
       const found = await findOwn(metadata, user_id, media_id)
-      const { status } = advance(found.status, 'retried')
-      if (!(await rawIsThere(objects, found))) throw new MediaError('raw_expired', `raw bytes of ${media_id} are gone`)
-      const job_id = jobIdOf(media_id, 'process')
-      const now = clock.now()
-      const { record } = await metadata.commit({
-        media_id,
-        expect: { version: found.version, status: legalFrom('retried') },
-        patch: { status, error: null, attempts: 0 },
-        jobs: [
-          {
-            job_id,
-            expect: { states: ['parked', 'done'] },
-            patch: { ...requeued(now, now + firstWakeAfter), attempts: 0, last_error: null },
-          },
-        ],
-        events: [{ type: 'media.retried', at: isoTime(now) }],
-      })
-      const lane = laneFor(record.media_type, record.file_size ?? 0)
-      await wake(queue, { job_id, lane }, log)
-      return await view(record)
+      return await view(await retryMedia(found, ports))
     },
   }
 }
@@ -145,8 +138,4 @@ function tombstone(record: MediaRecord, jobs: readonly Job[], now: number): Comm
     ],
     events: [{ type: 'media.deleted', at: isoTime(now) }],
   }
-}
-
-async function rawIsThere(objects: ObjectStore, record: MediaRecord): Promise<boolean> {
-  return record.temp_s3_url !== null && (await objects.head(parseS3Url(record.temp_s3_url))) !== null
 }

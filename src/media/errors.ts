@@ -38,6 +38,7 @@ export const errorCodes = [
   'range_not_satisfiable',
   'cookies_unavailable',
   'slow_down',
+  'quota_exceeded',
   'storage_full',
   'unavailable',
   'internal',
@@ -67,17 +68,34 @@ export const errorCodes = [
 ] as const
 export type ErrorCode = (typeof errorCodes)[number]
 
+const fileCodes: readonly string[] = [
+  'unsupported_media',
+  ...errorCodes.slice(errorCodes.indexOf('undecodable'), errorCodes.indexOf('raw_missing')),
+]
+
+/** Whether what a parked job says of its end is the fault of the file, and so its owner's matter. */
+export function isFileFault(last_error: string | null): boolean {
+  return fileCodes.includes(last_error?.split(':')[0] ?? '')
+}
+
 /** An error with a stable code. `message` is the operator's text; it may name internals and is never shown to a caller. */
 export class MediaError extends Error {
   readonly code: ErrorCode
   /** One sentence that the caller may read, more exact than the code's own. */
   readonly detail: string | undefined
+  /** Seconds after which asking again can help, where it is known more exactly than the code says. */
+  readonly retryAfter: number | undefined
 
-  constructor(code: ErrorCode, message: string, options: { cause?: unknown; detail?: string } = {}) {
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { cause?: unknown; detail?: string; retryAfter?: number } = {},
+  ) {
     super(message, options.cause === undefined ? undefined : { cause: options.cause })
     this.name = 'MediaError'
     this.code = code
     this.detail = options.detail
+    this.retryAfter = options.retryAfter
   }
 }
 

@@ -6,8 +6,8 @@ import type { MediaRecord, MediaType, MediaView } from './record.ts'
 export const jobKinds = ['process', 'purge', 'tidy', 'expire', 'segment'] as const
 export type JobKind = (typeof jobKinds)[number]
 
-/** `queued` waits for `due_at`; `running` holds a lease; `done` is over; `parked` waits for a person. */
-export const jobStates = ['queued', 'running', 'done', 'parked'] as const
+/** `held` waits until its user has room for it; `queued` waits for `due_at`; `running` holds a lease; `done` is over; `parked` waits for a person. */
+export const jobStates = ['held', 'queued', 'running', 'done', 'parked'] as const
 export type JobState = (typeof jobStates)[number]
 
 export const lanes = ['tasks', 'tasks-long'] as const
@@ -36,9 +36,15 @@ export interface Job {
   progress: number
   last_error: string | null
   created_at: number
+  /** Whose it is while it runs, by `worker_id`; then, whose it was last. Null where nobody says. */
+  worker: string | null
+  /** Since when it waits for a person; null while it does not. */
+  parked_at: number | null
+  /** Of the request that made it, as a `traceparent`; null where nothing is traced. */
+  trace: string | null
 }
 
-export type JobPatch = Partial<Omit<Job, 'job_id' | 'media_id' | 'user_id' | 'kind' | 'created_at'>>
+export type JobPatch = Partial<Omit<Job, 'job_id' | 'media_id' | 'user_id' | 'kind' | 'created_at' | 'trace'>>
 
 /** A queue message. */
 export interface WakeUp {
@@ -62,25 +68,32 @@ export function laneFor(media_type: MediaType | null, file_size: number): Lane {
 }
 
 export function newJob(
-  given: Pick<Job, 'media_id' | 'user_id' | 'kind' | 'lane'> & { now: number; due_at?: number },
+  given: Pick<Job, 'media_id' | 'user_id' | 'kind' | 'lane'> & {
+    now: number
+    due_at?: number
+    /** Whether it waits for its user's others first. */
+    held?: boolean
+    trace?: string | null | undefined
+  },
 ): Job {
-  const { media_id, user_id, kind, lane, now, due_at = now } = given
+  const { media_id, user_id, kind, lane, now, due_at = now, held = false, trace = null } = given
   return {
     job_id: jobIdOf(media_id, kind),
     media_id,
     user_id,
     kind,
     lane,
-    state: 'queued',
     due_at,
-    sweep_at: due_at + firstWakeAfter,
-    wakes: 0,
+    ...(held ? heldBack(now) : { state: 'queued', sweep_at: due_at + firstWakeAfter, wakes: 0 }),
     lease_until: null,
     token: 0,
     attempts: 0,
     progress: 0,
     last_error: null,
     created_at: now,
+    worker: null,
+    parked_at: null,
+    trace,
   }
 }
 
@@ -89,7 +102,33 @@ export function newJob(
  * @param sweep_at when the sweeper wakes it: at once when due, unless whoever queues it also sends a wake-up.
  */
 export function requeued(due_at: number, sweep_at: number = due_at) {
-  return { state: 'queued', due_at, sweep_at, wakes: 0, lease_until: null, progress: 0 } as const satisfies JobPatch
+  return {
+    state: 'queued',
+    due_at,
+    sweep_at,
+    wakes: 0,
+    lease_until: null,
+    progress: 0,
+    parked_at: null,
+  } as const satisfies JobPatch
+}
+
+/** The sweeper looks after held jobs more and more seldom: whoever ends a job lets the next go. */
+const heldWakes = 4
+
+/** The patch that lets a job wait until its user has room for it. */
+export function heldBack(now: number) {
+  return { state: 'held', sweep_at: nextSweep(now, heldWakes), wakes: heldWakes } as const satisfies JobPatch
+}
+
+/** The patch that lets a held job go; whoever commits it sends the wake-up. */
+export function released(now: number): JobPatch {
+  return requeued(now, now + firstWakeAfter)
+}
+
+/** The patch that leaves a job to a person. */
+export function parked(now: number, last_error: string) {
+  return { state: 'parked', sweep_at: null, lease_until: null, parked_at: now, last_error } as const satisfies JobPatch
 }
 
 /** The patch that ends a job. */

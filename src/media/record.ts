@@ -138,6 +138,7 @@ export const eventTypes = [
   'media.updated',
   'media.aborted',
   'media.deleted',
+  'media.erased',
   'media.purged',
 ] as const
 export type EventType = (typeof eventTypes)[number]

@@ -24,8 +24,8 @@ export const mostSegments = 80
 export const longestWait = 10 * 60_000
 
 export function newSegmentJob(process: Job, { plan, n }: SegmentName, now: number): Job {
-  const { media_id, user_id } = process
-  const job = newJob({ media_id, user_id, kind: 'segment', lane: 'tasks-long', now })
+  const { media_id, user_id, trace } = process
+  const job = newJob({ media_id, user_id, kind: 'segment', lane: 'tasks-long', now, trace })
   return { ...job, job_id: `${job.job_id}.${plan}.${n}` }
 }
 

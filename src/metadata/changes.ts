@@ -35,9 +35,9 @@ export function patchedFields(patch: MediaPatch): [string, unknown][] {
 
 export const jobFields: readonly string[] = [
   ...['job_id', 'media_id', 'user_id', 'kind', 'lane', 'state', 'due_at', 'sweep_at', 'wakes', 'lease_until', 'token'],
-  ...['attempts', 'progress', 'last_error', 'created_at'],
+  ...['attempts', 'progress', 'last_error', 'created_at', 'worker', 'parked_at', 'trace'],
 ]
-const fixedJobFields = ['job_id', 'media_id', 'user_id', 'kind', 'created_at']
+const fixedJobFields = ['job_id', 'media_id', 'user_id', 'kind', 'created_at', 'trace']
 
 /** The fields a job's patch sets. */
 export function patchedJobFields(patch: JobPatch): [string, Exclude<Job[keyof JobPatch], undefined>][] {

@@ -120,13 +120,14 @@ export function describeJobs(given: Given): void {
       later: { sweep_at: origin + 31, state: 'queued' },
       done: { sweep_at: origin + 1, state: 'done' },
       parked: { sweep_at: origin + 1, state: 'parked' },
+      held: { sweep_at: origin + 25, state: 'held' },
       never: { sweep_at: null, state: 'running' },
     } satisfies Record<string, Partial<Job>>)) {
       made[(await createdWithJob(given(), fields as Partial<Job>)).job.job_id] = name
     }
     const names = async (limit: number) =>
       (await given().dueJobs(origin + 30, limit)).map(({ job_id }) => made[job_id] ?? job_id)
-    await eventually(async () => assert.deepEqual(await names(10), ['first', 'second', 'third']))
+    await eventually(async () => assert.deepEqual(await names(10), ['first', 'second', 'held', 'third']))
     await eventually(async () => assert.deepEqual(await names(2), ['first', 'second']))
   })
 
@@ -193,6 +194,21 @@ export function describeEvents(given: Given): void {
     await eventually(async () => {
       const found = (await readWholeLog(given(), end, 2)).filter((event) => event.media_id === media_id)
       assert.deepEqual(seqs(found), [1, 2, 3])
+    })
+  })
+
+  it('knows the end of the log, behind which only later events come', async () => {
+    await createdWithEvents(given(), 2)
+    await logEnd(given())
+    const end = await given().logEnd()
+    assert.deepEqual(await given().readLog(end, 10), { events: [], cursor: end })
+    const { media_id } = await createdWithEvents(given(), 1)
+    await eventually(async () => {
+      const found = await readWholeLog(given(), end, 2)
+      assert.deepEqual(
+        found.map((event) => event.media_id),
+        [media_id],
+      )
     })
   })
 

@@ -4,6 +4,7 @@ import { describeDeliveries } from './conformance-deliveries.ts'
 import { describeEvents, describeJobs } from './conformance-jobs.ts'
 import { describeLists, describeValues } from './conformance-lists.ts'
 import { describeModel } from './conformance-model.ts'
+import { describeOperations } from './conformance-operations.ts'
 import { describeRaces, describeRecords } from './conformance-records.ts'
 import type { Metadata } from './port.ts'
 
@@ -26,6 +27,7 @@ export function describeMetadata(name: string, open: OpenForTest): void {
     describe('events', () => describeEvents(given))
     describe('cursors', () => describeCursors(given))
     describe('deliveries', () => describeDeliveries(given))
+    describe('operations', () => describeOperations(given))
     describe('lists', () => describeLists(given))
     describe('hostile and large values', () => describeValues(given))
     describeModel(given)

@@ -19,6 +19,13 @@ export function readCursor(cursor: string, kinds: readonly ('string' | 'number')
   return parts
 }
 
+/** A place in time as part of a cursor, which may lie before 1970. @throws MediaError `invalid_cursor` */
+export function readTime(part: string | number | undefined): number {
+  const at = Number(part)
+  if (Number.isSafeInteger(at) && String(at) === part) return at
+  throw new MediaError('invalid_cursor', 'a cursor that was not made here')
+}
+
 function isPart(part: unknown, kind: 'string' | 'number' | undefined): boolean {
   return kind === 'number' ? Number.isSafeInteger(part) && (part as number) >= 0 : typeof part === 'string'
 }

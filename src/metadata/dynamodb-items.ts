@@ -1,4 +1,4 @@
-import type { Job, JobState } from '../media/jobs.ts'
+import { type Job, type JobPatch, type JobState, type Lane, lanes } from '../media/jobs.ts'
 import type { MediaEvent, MediaRecord } from '../media/record.ts'
 import { jobFields } from './changes.ts'
 import type { Item, Key } from './dynamodb-table.ts'
@@ -9,11 +9,13 @@ import type { Item, Key } from './dynamodb-table.ts'
  * | item    | PK             | SK            | in the index                                            |
  * |---------|----------------|---------------|---------------------------------------------------------|
  * | record  | `M#{media_id}` | `M`           | `by-user` while not deleted, `by-unlogged` while the log lacks an event of it |
- * | job     | `M#{media_id}` | `J#{kind}`    | `by-state` until done                                   |
+ * | job     | `M#{media_id}` | `J#{kind}`    | `by-state` until done, `by-unlogged` under a partition of its lane while queued, `by-user` under partitions of its user while it is to be done and makes outputs |
  * | event   | `M#{media_id}` | `E#{seq}`     |                                                         |
  * | log     | `L#{chunk}`    | `B#{batch}`   |                                                         |
  * | cursor  | `C#{name}`     | `C`           |                                                         |
  * | delivery | `D#{endpoint_id}#{media_id}` | `D#{seq}` | `by-state` while it waits, `by-user` under a partition of their own |
+ * | worker  | `W`            | `W#{worker}`  |                                                         |
+ * | usage   | `U#{user_id}`  | `U#{shard}`   |                                                         |
  * | pulse   | `P`            | `P`           |                                                         |
  */
 
@@ -81,8 +83,13 @@ export function recordOf(doc: string): MediaRecord {
 /** A null is left out: an index's key cannot be null. */
 export function jobItem(job: Job): Item {
   const fields = Object.entries(job).filter(([name, value]) => value !== null && jobFields.includes(name))
-  const { state, media_id, sweep_at } = job
-  return { ...jobKey(job.job_id), ...Object.fromEntries(fields), ...stateKeys(state, media_id), due: dueOf(sweep_at) }
+  const { state, media_id, user_id, job_id, created_at } = job
+  return {
+    ...{ ...jobKey(job.job_id), ...Object.fromEntries(fields), ...stateKeys(state, media_id) },
+    ...{ due: dueOf(job), ...waitingKeys(job, media_id) },
+    ...userKeys({ job_id, state, user_id }),
+    listed: `${String(created_at).padStart(15, '0')}#${job_id}`,
+  }
 }
 
 export function jobOf(item: Item): Job {
@@ -98,13 +105,46 @@ export function stateShard(state: JobState, shard: number): string {
   return `${state}#${shard}`
 }
 
-/** When the sweeper looks at it; never, for one that waits for a person. */
-export function dueOf(sweep_at: number | null): number {
-  return sweep_at ?? 9e15
+/** When the sweeper looks at it; of one that waits for a person, since when it does. */
+export function dueOf({ sweep_at, parked_at }: { sweep_at?: number | null; parked_at?: number | null }): number {
+  return sweep_at ?? parked_at ?? 9e15
+}
+
+/** While it is queued it stands among those of its lane, by when it is due. The log's own partitions are `0` to `7`. */
+export function waitingKeys({ lane, state, due_at }: JobPatch, media_id: string): Item {
+  return {
+    ...(lane && { log_shard: dueShard(lane, shardOf(media_id)) }),
+    ...(state && { log_since: state === 'queued' ? due_at : undefined }),
+  }
+}
+
+export function dueShard(lane: Lane, shard: number): number {
+  return 100 * (lanes.indexOf(lane) + 1) + shard
 }
 
 export function eventOf({ media_id, user_id, seq, type, at, data }: Item): MediaEvent {
   return { event_id: `${media_id}.${seq}`, media_id, user_id, seq, type, at, data: JSON.parse(data) }
+}
+
+/** A job that makes outputs, among those of its user. @returns nothing for a job of another kind, or a state that stays */
+export function userKeys(job: { job_id: string; state: JobState | undefined; user_id: string }): Item {
+  const { job_id, state, user_id } = job
+  if (!state || !job_id.endsWith('.process')) return {}
+  const inFlight = state === 'queued' || state === 'running'
+  return { user: state === 'held' || inFlight ? userJobsKey(user_id, state === 'held') : undefined }
+}
+
+export function userJobsKey(user_id: string, held: boolean): string {
+  return `J#${held ? 'held' : 'live'}#${user_id}`
+}
+
+/** What a user has is counted in several items: one would be written by all his commits. */
+export function usageKey(user_id: string, media_id: string): Key {
+  return { PK: `U#${user_id}`, SK: `U#${shardOf(media_id)}` }
+}
+
+export function usageKeys(user_id: string): Key[] {
+  return Array.from({ length: shards }, (_, shard) => ({ PK: `U#${user_id}`, SK: `U#${shard}` }))
 }
 
 export function userKey(user_id: string): string {

@@ -19,6 +19,8 @@ import type { Item, Key, Table, Write } from './dynamodb-table.ts'
  */
 export interface EventLog {
   read(cursor: string | null, limit: number): Promise<{ events: MediaEvent[]; cursor: string | null }>
+  /** Behind the last batch. What has no place yet gets a later one. */
+  end(): Promise<string | null>
 }
 
 /** Where a reader stands: after `offset` events of batch `batch`. Batches are 1, 2, 3… */
@@ -81,6 +83,10 @@ export function openEventLog(
       }
       return { events, cursor: place === start ? cursor : writeCursor([place.batch, place.offset]) }
     },
+    end: async () => {
+      const last = await findLast(table, batchesPerChunk)
+      return last && writeCursor([last.batch, last.ranges.reduce((sum, [, from, to]) => sum + to - from + 1, 0)])
+    },
   }
 }
 
@@ -120,6 +126,40 @@ async function batchesOfChunk(table: Table, { PK, SK }: Key): Promise<Batch[]> {
     Limit: batchesPerPage,
   })
   return Items.map(({ batch, ranges }) => ({ batch, ranges }) as Batch)
+}
+
+/** Batches have no gaps, so a chunk that has one says that those before it are full: a few looks, however long the log. */
+async function findLast(table: Table, batchesPerChunk: number): Promise<Batch | null> {
+  const lastOf = async (chunk: number): Promise<Batch | null> => {
+    const { PK } = batchKey(chunk * batchesPerChunk, batchesPerChunk)
+    const { Items = [] } = await table.query({
+      ConsistentRead: true,
+      KeyConditionExpression: 'PK = :pk',
+      ExpressionAttributeValues: { ':pk': PK },
+      ScanIndexForward: false,
+      Limit: 1,
+    })
+    return (Items[0] as Batch | undefined) ?? null
+  }
+  let found = await lastOf(0)
+  // Of a log whose first chunk is one batch long, the first batch is in the second.
+  let [low, high] = [0, 1]
+  for (let next = await lastOf(high); next; next = await lastOf(high)) {
+    found = next
+    low = high
+    high *= 2
+  }
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2)
+    const next = await lastOf(middle)
+    if (next) {
+      found = next
+      low = middle
+    } else {
+      high = middle
+    }
+  }
+  return found
 }
 
 function referencesAfter(batches: readonly Batch[], after: Place, limit: number): Reference[] {

@@ -1,4 +1,6 @@
 import { MediaError } from '../media/errors.ts'
+import type { JobPatch, JobState } from '../media/jobs.ts'
+import type { Usage } from '../media/quota.ts'
 import type { EventDraft, MediaEvent, MediaRecord } from '../media/record.ts'
 import { patchedFields, patchedJobFields, requireCreate, requireExpected } from './changes.ts'
 import {
@@ -14,7 +16,10 @@ import {
   setting,
   shardOf,
   stateKeys,
+  usageKey,
   userKey,
+  userKeys,
+  waitingKeys,
 } from './dynamodb-items.ts'
 import type { Item, Write } from './dynamodb-table.ts'
 import { foldCase } from './folding.ts'
@@ -51,8 +56,9 @@ export function planCommit(change: Commit, known: Known | null, at: { now: numbe
   const after = { ...before, record, event_seq: before.event_seq + events.length, expires_at }
   const writes = [
     recordWrite(change, before, after, at),
-    ...jobs.map((job) => jobWrite(job, { commit: at.id, expires_at })),
+    ...jobs.map((job) => jobWrite(job, { commit: at.id, expires_at }, record.user_id)),
     ...events.map((event) => eventWrite(event, { commit: at.id, expires_at })),
+    ...usageWrites(change.expect.absent ? null : before.record, record),
   ]
   requireRoom(change.media_id, writes)
   const asksOnly = !change.create && !patch && jobs.length === 0 && events.length === 0
@@ -136,7 +142,11 @@ function recordFields({ record, event_seq, expires_at }: Known): Item {
   }
 }
 
-function jobWrite(change: JobChange, marks: { commit: string; expires_at: number | undefined }): Write {
+function jobWrite(
+  change: JobChange,
+  marks: { commit: string; expires_at: number | undefined },
+  user_id: string,
+): Write {
   if ('create' in change) {
     const Item = present({ ...jobItem(change.create), ...marks })
     return { Put: { Item, ConditionExpression: 'attribute_not_exists(PK)' } }
@@ -146,8 +156,10 @@ function jobWrite(change: JobChange, marks: { commit: string; expires_at: number
   const fields = Object.fromEntries(patchedJobFields(patch))
   const Key = jobKey(job_id)
   const keys = {
-    ...(patch.sweep_at !== undefined && { due: dueOf(patch.sweep_at) }),
+    ...(patch.sweep_at !== undefined && { due: dueOf(patch) }),
     ...(patch.state && { state_shard: undefined, ...stateKeys(patch.state, Key.PK.slice(2)) }),
+    ...waitingKeys(withState(patch, expect.states), Key.PK.slice(2)),
+    ...userKeys({ job_id, state: patch.state, user_id }),
   }
   const kept = marks.expires_at === undefined ? { commit: marks.commit } : marks
   const update = setting({ ...fields, ...keys, ...kept })
@@ -166,6 +178,30 @@ function jobWrite(change: JobChange, marks: { commit: string; expires_at: number
       ExpressionAttributeValues: { ...update.ExpressionAttributeValues, ...states, ...held },
     },
   }
+}
+
+/** A due date that moves says by its condition what the job is. */
+function withState(patch: JobPatch, [state, ...others]: readonly JobState[]): JobPatch {
+  if (patch.state || patch.due_at === undefined || !state || others.length > 0) return patch
+  return { ...patch, state }
+}
+
+/** What a user has changes in the commit that changes it. */
+function usageWrites(before: MediaRecord | null, after: MediaRecord): Write[] {
+  const [was, is] = [usageOf(before), usageOf(after)]
+  const [media, bytes] = [is.media - was.media, is.bytes - was.bytes]
+  if (media === 0 && bytes === 0) return []
+  const { user_id, media_id } = after
+  const ExpressionAttributeNames = { '#media': 'media', '#bytes': 'bytes' }
+  const ExpressionAttributeValues = { ':media': media, ':bytes': bytes }
+  const UpdateExpression = 'ADD #media :media, #bytes :bytes'
+  const Key = usageKey(user_id, media_id)
+  return [{ Update: { Key, UpdateExpression, ExpressionAttributeNames, ExpressionAttributeValues } }]
+}
+
+function usageOf(record: MediaRecord | null): Usage {
+  if (!record || record.status === 'deleted') return { media: 0, bytes: 0 }
+  return { media: 1, bytes: record.file_size ?? record.upload?.file_size ?? 0 }
 }
 
 function eventWrite(event: MediaEvent, marks: { commit: string; expires_at: number | undefined }): Write {

@@ -69,7 +69,7 @@ function cursorOf(listed: string): string {
 export async function findDue(table: Table, now: number, limit: number): Promise<Job[]> {
   const bounded = Math.max(1, Math.min(limit, scanLimit))
   const found = await Promise.all(
-    shardsOf(['queued', 'running']).map(async (shard) => {
+    shardsOf(['queued', 'running', 'held']).map(async (shard) => {
       const { Items = [] } = await table.query({
         IndexName: indexes.state,
         KeyConditionExpression: 'state_shard = :shard AND due <= :now',

@@ -6,6 +6,7 @@ import { openDynamodbDeliveries } from './dynamodb-deliveries.ts'
 import { openTurns } from './dynamodb-gate.ts'
 import { cursorKey, dueOf, eventOf, eventSort, isKeyable, jobKey, jobOf, recordKey, setting } from './dynamodb-items.ts'
 import { openEventLog } from './dynamodb-log.ts'
+import { openDynamodbOperations } from './dynamodb-operations.ts'
 import { countByState, findDue, listPage } from './dynamodb-reads.ts'
 import { held, type Item, openTable, type Table, type TableGiven } from './dynamodb-table.ts'
 import type { CursorLease, Heartbeat, HeldCursor, Metadata } from './port.ts'
@@ -15,8 +16,10 @@ import type { MetadataSettings } from './settings.ts'
  * Metadata in one DynamoDB table, which any number of processes share; `npm start -- setup` makes it.
  *
  * For operators: on-demand billing, no scans. A commit is one strongly consistent read and one transaction over the
- * record, its jobs and events. Lists, due jobs and counts come of indexes and may lag; what is `done` is not counted
- * (0), and a count stops at some 20 000 jobs a state and shard. Who reads the event log also writes it: see
+ * record, its jobs and events, and over one of eight items in which what its user has is counted. Lists, due jobs and
+ * counts come of indexes and may lag; what is `done` is not counted (0), and a count stops at some 20 000 jobs a state and
+ * shard. A queued job stands in `by-unlogged` too, and one that makes outputs in `by-user`: a write more at each change of
+ * its state. Who reads the event log also writes it: see
  * `dynamodb-log.ts` for what is promised, which is each event once and each media's in order, however late a commit
  * lands. 30 days after a media was purged its items expire by the table's TTL (`expires_at`), and are not seen from then on.
  * Needs `GetItem`, `BatchGetItem`, `Query`, `PutItem`, `UpdateItem`, `ConditionCheckItem` on the table and its indexes.
@@ -55,10 +58,12 @@ export function openDynamodbMetadata(settings: MetadataSettings, given: TableGiv
       return events.filter((item) => !isOver(item)).map(eventOf)
     },
     readLog: log.read,
+    logEnd: log.end,
 
     takeCursor: async (name, lease) => await takeCursor(table, name, { ...lease, holder: chance.uuid() }),
     moveCursor: async (name, held) => await moveCursor(table, name, held),
     deliveries: openDynamodbDeliveries(table, clock.now),
+    ...openDynamodbOperations(table),
 
     ping: async () => {
       await table.update({ Key: { PK: 'P', SK: 'P' }, ...setting({ at: clock.now() }) })
@@ -94,7 +99,7 @@ async function itemsOf(table: Table, media_id: string, [from, to]: [string, stri
 async function renewJob(table: Table, { job_id, token, lease_until, sweep_at, progress }: Heartbeat): Promise<boolean> {
   if (!isKeyable(job_id)) return false
   const Key = jobKey(job_id)
-  const update = setting({ lease_until, sweep_at, due: dueOf(sweep_at), progress })
+  const update = setting({ lease_until, sweep_at, due: dueOf({ sweep_at }), progress })
   const done = await held(
     table.update({
       Key,

@@ -3,6 +3,7 @@ import { MediaError } from '../media/errors.ts'
 import { type JobState, jobStates } from '../media/jobs.ts'
 import { readCursor, writeCursor } from './cursors.ts'
 import { openEmbeddedDeliveries } from './embedded-deliveries.ts'
+import { openEmbeddedOperations } from './embedded-operations.ts'
 import {
   commitSteps,
   eventColumns,
@@ -20,7 +21,7 @@ import type { ListQuery, Metadata, Page } from './port.ts'
 /**
  * Metadata in the embedded store: the default, with nothing to set up.
  *
- * For operators: tables `media`, `jobs`, `events`, `cursors`, `deliveries` of the data folder's database; every write is
+ * For operators: tables `media`, `jobs`, `events`, `cursors`, `deliveries`, `workers` of the data folder's database; every write is
  * synced, and writes that arrive together share one commit. One process only; for several, choose a distributed driver. A list that filters
  * reads at most 1 000 of the user's media a page. Here no answer is ever lost between the database and the caller; a
  * driver over a network must recognise its own commit when it asks again.
@@ -69,7 +70,7 @@ export function openEmbeddedMetadata(store: Store): Metadata {
 
     dueJobs: async (now, limit) => {
       const due = await rows(
-        `SELECT ${jobColumns} FROM jobs WHERE sweep_at <= :now AND state IN ('queued', 'running')
+        `SELECT ${jobColumns} FROM jobs WHERE sweep_at <= :now AND state IN ('held', 'queued', 'running')
          ORDER BY sweep_at, job_id LIMIT :limit`,
         { now, limit: bounded(limit) },
       )
@@ -103,6 +104,11 @@ export function openEmbeddedMetadata(store: Store): Metadata {
       return { events: found.map(eventOf), cursor: last ? writeCursor([last.position]) : cursor }
     },
 
+    logEnd: async () => {
+      const [last] = await rows('SELECT MAX(position) AS position FROM events', {})
+      return typeof last?.position === 'number' ? writeCursor([last.position]) : null
+    },
+
     takeCursor: async (name, lease) => {
       const [[taken] = []] = await store.transaction([takeStep(name, lease)])
       return taken ? { token: taken.token, value: taken.value } : null
@@ -114,6 +120,7 @@ export function openEmbeddedMetadata(store: Store): Metadata {
     },
 
     deliveries: openEmbeddedDeliveries(store),
+    ...openEmbeddedOperations(store),
 
     ping: async () => await store.ping(),
     // The store is closed by whoever opened it: the queue stands on it too.

@@ -1,12 +1,14 @@
 import type { Delivery, DeliveryState } from '../media/deliveries.ts'
-import { type Job, type JobPatch, type JobState, jobIdOf, viewOf } from '../media/jobs.ts'
+import { type Job, type JobPatch, type JobState, jobIdOf, type Lane, viewOf } from '../media/jobs.ts'
+import type { Usage } from '../media/quota.ts'
 import type { EventDraft, MediaEvent, MediaPatch, MediaRecord, MediaType, MediaView, Status } from '../media/record.ts'
+import type { WorkerNote } from '../media/workers.ts'
 
 /**
  * Records, jobs and the event log, behind one atomic write.
  *
  * The driver promises: what a method has resolved is durable (it survives a power cut) and is seen by every later
- * read of `get`, `getJob`, `jobsOf` and `timeline`; `list`, `dueJobs`, `countJobs` and `readLog` may lag. A rejected
+ * read of `get`, `getJob`, `jobsOf` and `timeline`; `list`, `dueJobs`, `readLog` and what operators read may lag. A rejected
  * commit has changed nothing, or the caller cannot know (`unavailable`): then the caller reads again before it acts.
  * The caller promises: records and jobs change only through `commit` and `renew`, and never by whole records.
  *
@@ -36,11 +38,34 @@ export interface Metadata {
   jobsOf(media_id: string): Promise<Job[]>
   /** Number of jobs by state, for operators. `done` is 0 where a driver does not count what is over. */
   countJobs(): Promise<Record<JobState, number>>
+  /**
+   * Jobs of one state, for operators: those that the sweeper looks at next first, of the parked those parked last first.
+   * A page may be short and still have a cursor. @throws MediaError `invalid_cursor`
+   */
+  listJobs(query: JobQuery): Promise<JobPage>
+  /** Since when the queued job of a lane that became due first has been due, or will be; null when none is queued. */
+  oldestDue(lane: Lane): Promise<number | null>
+
+  /**
+   * Ids of a user's processing jobs that are held, or that are queued or run, those made first first, at most so many.
+   * May lag, as `list` does.
+   */
+  userJobs(user_id: string, which: { held: boolean; limit: number }): Promise<string[]>
+
+  /** What a user has, as of the last commits. */
+  usageOf(user_id: string): Promise<Usage>
+
+  /** Notes what a worker says of itself, in the place of what it said before. */
+  noteWorker(note: WorkerNote): Promise<void>
+  /** Workers that are not expired, by id. */
+  listWorkers(now: number, limit: number): Promise<WorkerNote[]>
 
   /** A media's events with `seq` above `after`, in order. */
   timeline(media_id: string, after: number, limit: number): Promise<MediaEvent[]>
   /** Everybody's events after a cursor, each media's in order. The cursor is opaque; null starts at the beginning. */
   readLog(cursor: string | null, limit: number): Promise<{ events: MediaEvent[]; cursor: string | null }>
+  /** A cursor behind all that `readLog` would give now; null for an empty log. */
+  logEnd(): Promise<string | null>
 
   /**
    * Takes a named cursor, of which one holder at a time moves it: who follows the log for all processes. Null while
@@ -70,6 +95,17 @@ export interface ListQuery {
 export interface Page {
   items: MediaRecord[]
   /** Give it back as `cursor` for the next page; null at the end. */
+  next_cursor: string | null
+}
+
+export interface JobQuery {
+  state: Exclude<JobState, 'done'>
+  limit: number
+  cursor?: string | undefined
+}
+
+export interface JobPage {
+  items: Job[]
   next_cursor: string | null
 }
 

@@ -5,6 +5,7 @@ import type { Chance, Clock } from '../media/clock.ts'
 import { isStorageFull, MediaError } from '../media/errors.ts'
 import { outputPrefix, parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
+import type { Measured } from '../media/measured.ts'
 import type { MediaRecord, Rendition } from '../media/record.ts'
 import { planFolder, segmentFolder } from '../media/segments.ts'
 import type { ObjectStore } from '../objects/port.ts'
@@ -44,6 +45,8 @@ export interface ProcessorDeps {
   clock: Clock
   chance: Chance
   log: Log
+  /** Told what a media took; must not throw. */
+  onMade?: (measured: Measured) => void
 }
 
 export interface OpenProcessor extends SegmentProcessor {
@@ -142,6 +145,7 @@ async function processMedia(
     const inbox = await newFolder('in')
     const raw = await bringRaw({ objects, ref: rawRef(record), path: join(inbox, 'raw'), signal })
     await checkAnnounced(record, raw)
+    const fetched = clock.now()
     report(5)
     const onProgress = (share: number) => report(5 + 80 * share)
     const keep = async (outputs: readonly Output[]) => void (await storing.store(outputs))
@@ -158,15 +162,32 @@ async function processMedia(
     const made = await gates.complete(record, bench, followed)
     made.warnings.unshift(...warnings, ...chosen.warnings)
     report(85)
+    const finished = clock.now()
     const renditions = await storing.store(made.outputs, (share) => report(85 + 14 * share))
     const checksum = await raw.checksum
     report(100)
     const { media_id } = record
+    const steps = secondsOf({ fetch: fetched - began, make: finished - fetched, store: clock.now() - finished })
+    const cut = 'segments' in task && task.segments !== null
+    deps.onMade?.(measure(made, { renditions, steps, cut }))
     log.debug({ media_id, media_type: made.media_type, ms: clock.now() - began, warnings: made.warnings }, 'media made')
     return { ...describe(record, made, renditions), checksum }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
+}
+
+function secondsOf<K extends string>(ms: Record<K, number>): Record<K, number> {
+  return Object.fromEntries(Object.entries<number>(ms).map(([step, took]) => [step, took / 1_000])) as Record<K, number>
+}
+
+/** @param of.cut whether its segments were made elsewhere: then its speed says nothing */
+function measure(
+  { media_type, duration }: Made,
+  of: { renditions: Rendition[]; steps: Measured['steps']; cut: boolean },
+): Measured {
+  const bytes = of.renditions.reduce((sum, { file_size }) => sum + file_size, 0)
+  return { media_type, steps: of.steps, duration: of.cut ? null : duration, bytes }
 }
 
 /** Who told a checksum wants nothing made of other bytes. @throws MediaError `checksum_mismatch` */

@@ -2,6 +2,7 @@ import { type Chance, type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { newJob } from '../media/jobs.ts'
 import { s3Url } from '../media/locations.ts'
+import type { Quota } from '../media/quota.ts'
 import { type MediaRecord, newRecord, type UploadDetails } from '../media/record.ts'
 import type { Commit, Metadata } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
@@ -22,6 +23,8 @@ export interface BeginPorts {
   maxBytes: number
   /** How long an upload may take. */
   expirySeconds: number
+  /** How much one user may have at all; without it everything. */
+  quota?: Quota
   /** That may be named, `default` first. */
   profiles?: readonly string[]
 }
@@ -54,6 +57,7 @@ export async function begin(ports: BeginPorts, given: Begin): Promise<MediaRecor
   const profile = checkProfile(given.profile, ports.profiles)
   const guess = guessType({ content_type, filename })
   if (guess === 'refused') throw new MediaError('unsupported_media', `announced as ${content_type}`)
+  await ports.quota?.check(given.user_id, { media: 1, bytes: file_size ?? 0 })
   const media_id = given.idempotent?.media_id ?? chance.uuid()
   const ref = { bucket: tempBucket, key: guess ? `${media_id}.${guess.extension}` : media_id }
   const stored_type = guess?.content_type ?? 'application/octet-stream'

@@ -2,6 +2,7 @@ import { type Clock, isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import { jobIdOf, jobStates, laneFor, newJob, over } from '../media/jobs.ts'
 import { parseS3Url, s3Url } from '../media/locations.ts'
+import type { Quota } from '../media/quota.ts'
 import type { MediaRecord, UploadDetails } from '../media/record.ts'
 import { advance } from '../media/states.ts'
 import type { Commit, Metadata } from '../metadata/port.ts'
@@ -18,6 +19,8 @@ export interface FinishPorts {
   clock: Clock
   /** Bytes of a file, at most. */
   maxBytes: number
+  /** How much one user may have at all; without it everything. */
+  quota?: Quota
 }
 
 /** Bytes that say what a file is. */
@@ -35,7 +38,7 @@ export function checkSize(file_size: number, { maxBytes }: Pick<FinishPorts, 'ma
  */
 export async function assemble(
   ports: FinishPorts,
-  details: UploadDetails,
+  { user_id, upload: details }: { user_id: string; upload: UploadDetails },
   parts?: readonly PartName[],
 ): Promise<StoredObject> {
   const { objects } = ports
@@ -46,6 +49,8 @@ export async function assemble(
     const total = chosen.reduce((sum, { size }) => sum + size, 0)
     checkSize(total, ports)
     checkDeclared(total, details)
+    // What was declared has been counted since.
+    if (details.file_size === null) await ports.quota?.check(user_id, { media: 0, bytes: total })
     return await objects.completeUpload(upload, chosen)
   } catch (error) {
     if (codeOf(error) !== 'not_found') throw error
@@ -82,11 +87,14 @@ export interface Completion {
   type: Sniffed
   /** As the sender has named them, in order. */
   parts?: readonly PartName[] | undefined
+  /** Whether its job waits for its user's others. */
+  held?: boolean
+  trace?: string | null | undefined
 }
 
 /** `uploading` becomes `uploaded`, with its job, in one commit. */
 export async function commitMedia({ metadata, clock }: FinishPorts, completion: Completion): Promise<MediaRecord> {
-  const { record, object, type, parts } = completion
+  const { record, object, type, parts, held = false, trace } = completion
   const { media_id, user_id } = record
   const { media_type, content_type } = type
   const { ref, size, etag } = object
@@ -100,7 +108,7 @@ export async function commitMedia({ metadata, clock }: FinishPorts, completion: 
     expect: { status: ['uploading'] },
     patch: { ...patch, ...(upload && { upload }) },
     jobs: [
-      { create: newJob({ media_id, user_id, kind: 'process', lane: laneFor(media_type, size), now }) },
+      { create: newJob({ media_id, user_id, kind: 'process', lane: laneFor(media_type, size), now, held, trace }) },
       { job_id: jobIdOf(media_id, 'expire'), expect: { states: jobStates }, patch: over },
     ],
     events: [{ type: event, at: isoTime(now) }],

@@ -53,6 +53,7 @@ export function openFormDoor(given: {
           user_id,
           filename: unescaped(filename),
           source: chunksOf(source),
+          keyed: keyed !== undefined,
           limit: formLimit,
           signal: ends,
         })

@@ -1,8 +1,10 @@
+import { type Admission, freeAdmission } from '../media/admission.ts'
 import { type Chance, type Clock, isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { jobIdOf, laneFor, newJob } from '../media/jobs.ts'
 import { s3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
+import { noQuota, type Quota } from '../media/quota.ts'
 import { type MediaRecord, newRecord } from '../media/record.ts'
 import { advance } from '../media/states.ts'
 import type { Commit, Metadata } from '../metadata/port.ts'
@@ -17,13 +19,13 @@ export interface Intake {
   /**
    * Takes a file's bytes in, under no name yet. Nothing is left behind when it throws.
    * @throws MediaError `file_empty`, `unsupported_media` as soon as the head is there, `too_large` as soon as the limit
-   * is passed; the store's `storage_full`, `unavailable`; what `source` throws; the signal's reason.
+   * is passed, `quota_exceeded`; the store's `storage_full`, `unavailable`; what `source` throws; the signal's reason.
    */
   receive(incoming: Incoming): Promise<Received>
   /**
    * Makes a media of what was received: its bytes, record, job and event are durable when this resolves. Under a key that
    * has made one already, that one is answered and nothing of what was received is kept.
-   * @throws MediaError `storage_full`, `unavailable`: then there is no media, and no bytes but what the lifecycle removes;
+   * @throws MediaError `quota_exceeded`; `storage_full`, `unavailable`: then there is no media, and no bytes but what the lifecycle removes;
    * what `Keyed.settle` throws.
    */
   accept(received: Received, words: Words): Promise<MediaRecord>
@@ -41,6 +43,8 @@ export interface Incoming {
   /** As the sender says; only for showing. */
   filename: string | null
   source: AsyncIterable<Uint8Array>
+  /** Whether it has a key, under which it may have been taken before: that costs nothing more. */
+  keyed?: boolean
   /** Bytes; the form's limit when a door has none of its own. */
   limit?: number
   signal: AbortSignal
@@ -62,6 +66,14 @@ export interface IntakePorts {
   clock: Clock
   chance: Chance
   log: Log
+  /** How much one user may have in flight; without it everything. */
+  admission?: Admission
+  /** Of the request at hand, for the job it makes; absent where nothing is traced. */
+  traceparent?: () => string | null
+  /** Told of each media that came in; must not throw. */
+  onUpload?: (record: MediaRecord) => void
+  /** How much one user may have at all; without it everything. */
+  quota?: Quota
   /** Bucket of raw bytes. */
   tempBucket: string
   /** Bytes. */
@@ -69,13 +81,14 @@ export interface IntakePorts {
 }
 
 export function openIntake(ports: IntakePorts): Intake {
-  const { objects, formLimit } = ports
+  const { objects, formLimit, quota = noQuota } = ports
   return {
-    receive: async ({ user_id, filename, source, limit = formLimit, signal }) => {
+    receive: async ({ user_id, filename, source, keyed = false, limit = formLimit, signal }) => {
       let type: Sniffed | null = null
       const onHead = (head: Uint8Array) => {
         type = admit(head)
       }
+      if (!keyed) await quota.check(user_id, { media: 1, bytes: 0 })
       const staged = await objects.stage(source, { limit, signal, onHead })
       return {
         user_id,
@@ -108,8 +121,9 @@ async function makeMedia(
   received: Received,
   { title, profile, named }: { title: string; profile: string | null; named: Named | undefined },
 ): Promise<MediaRecord> {
-  const { objects, queue, chance, clock, log, tempBucket } = ports
+  const { objects, queue, chance, clock, log, tempBucket, admission = freeAdmission } = ports
   const { type, staged } = received
+  await ports.quota?.check(received.user_id, { media: 1, bytes: staged.size })
   const media_id = named?.media_id ?? chance.uuid()
   // Under one key two may come at once: each keeps its bytes in a place of its own until it is settled whose they are.
   const place = named ? `${media_id}.${chance.secret(8).toString('hex')}` : media_id
@@ -123,10 +137,14 @@ async function makeMedia(
     temp_s3_url: s3Url(ref),
     now: clock.now(),
   }
-  const record = await commitOrRemove(ports, firstCommit(received, born), () => objects.remove(ref))
   const lane = laneFor(type.media_type, staged.size)
-  await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
-  return record
+  return await admission.admit(received.user_id, async (held) => {
+    const change = firstCommit(received, { ...born, held, trace: ports.traceparent?.() })
+    const record = await commitOrRemove(ports, change, () => objects.remove(ref))
+    ports.onUpload?.(record)
+    if (!held) await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
+    return record
+  })
 }
 
 /** @throws MediaError `file_empty`, `unsupported_media` */
@@ -137,12 +155,17 @@ function admit(head: Uint8Array): Sniffed {
   return type
 }
 
-type Born = Pick<MediaRecord, 'media_id' | 'title' | 'profile' | 'idempotency'> & { temp_s3_url: string; now: number }
+type Born = Pick<MediaRecord, 'media_id' | 'title' | 'profile' | 'idempotency'> & {
+  temp_s3_url: string
+  now: number
+  held: boolean
+  trace: string | null | undefined
+}
 
 /** Record, job and event come into being in one commit. */
 function firstCommit(
   { user_id, filename, type, staged }: Received,
-  { media_id, title, profile, idempotency, temp_s3_url, now }: Born,
+  { media_id, title, profile, idempotency, temp_s3_url, now, held, trace }: Born,
 ): Commit {
   const { media_type, content_type } = type
   const { status, event } = advance('uploading', 'uploaded')
@@ -155,7 +178,7 @@ function firstCommit(
       ...{ media_id, user_id, title, profile, media_type, upload_time: at, status },
       ...{ temp_s3_url, etag: staged.etag, file_size: staged.size, filename, content_type, idempotency },
     }),
-    jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane, now }) }],
+    jobs: [{ create: newJob({ media_id, user_id, kind: 'process', lane, now, held, trace }) }],
     events: [{ type: event, at }],
   }
 }

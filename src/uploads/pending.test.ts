@@ -384,7 +384,7 @@ describe('uploads in pieces', () => {
     assert.equal((await bench.record(media_id)).status, 'deleted')
     assert.deepEqual(bench.memory.addresses(), [])
     assert.deepEqual(await bench.jobs(media_id), { expire: 'done', purge: 'done', tidy: 'done' })
-    assert.deepEqual(await bench.events(media_id), ['media.created', 'media.aborted', 'media.purged'])
+    assert.deepEqual(await bench.events(media_id), ['media.created', 'media.aborted', 'media.erased', 'media.purged'])
   })
 
   test('slower than raw media may lie unprocessed, they are left alone until their own time', async () => {

@@ -1,8 +1,10 @@
+import { type Admission, freeAdmission } from '../media/admission.ts'
 import { isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import { jobIdOf, jobStates, laneFor, newJob, over } from '../media/jobs.ts'
 import { parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
+import type { Quota } from '../media/quota.ts'
 import { type MediaRecord, tombstonePatch, type UploadDetails } from '../media/record.ts'
 import { advance } from '../media/states.ts'
 import type { UploadRef } from '../objects/port.ts'
@@ -49,6 +51,14 @@ export interface Found {
 export interface PendingPorts extends FinishPorts, BeginPorts {
   queue: Queue
   log: Log
+  /** How much one user may have in flight; without it everything. */
+  admission?: Admission
+  /** Of the request at hand, for the job it makes; absent where nothing is traced. */
+  traceparent?: () => string | null
+  /** Told of each media that came in; must not throw. */
+  onUpload?: (record: MediaRecord) => void
+  /** How much one user may have at all; without it everything. */
+  quota?: Quota
 }
 
 const purgeLane = 'tasks'
@@ -58,7 +68,7 @@ const raceLimit = 8
 type Upload = MediaRecord & { upload: UploadDetails }
 
 export function openPending(ports: PendingPorts): Pending {
-  const { metadata, queue, log } = ports
+  const { metadata, queue, log, admission = freeAdmission } = ports
   // Two that finish or give up the same upload at once would each see half of what the other does.
   const inTurn = openTurns()
 
@@ -81,14 +91,17 @@ export function openPending(ports: PendingPorts): Pending {
   }
 
   async function makeMedia(record: Upload, parts?: readonly PartName[]): Promise<MediaRecord> {
-    const { media_id, upload } = record
+    const { media_id } = record
     try {
-      const object = await assemble(ports, upload, parts)
+      const object = await assemble(ports, record, parts)
       const type = await typeOf(ports.objects, object)
-      const completed = await commitMedia(ports, { record, object, type, parts })
-      const lane = laneFor(type.media_type, object.size)
-      await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
-      return completed
+      return await admission.admit(record.user_id, async (held) => {
+        const completed = await commitMedia(ports, { record, object, type, parts, held, trace: ports.traceparent?.() })
+        ports.onUpload?.(completed)
+        const lane = laneFor(type.media_type, object.size)
+        if (!held) await wake(queue, { job_id: jobIdOf(media_id, 'process'), lane }, log)
+        return completed
+      })
     } catch (error) {
       if (codeOf(error) === 'unsupported_media') await giveUp(ports, record, 'unsupported_media')
       throw error
@@ -137,6 +150,7 @@ export function openPending(ports: PendingPorts): Pending {
           throw new MediaError('size_mismatch', `${details.file_size} bytes were declared, and now ${file_size}`)
         }
         checkSize(file_size, ports)
+        await ports.quota?.check(user_id, { media: 0, bytes: file_size })
         const { version } = record
         try {
           await metadata.commit({ media_id, expect: { version }, patch: { upload: { ...details, file_size } } })
@@ -176,6 +190,7 @@ async function giveUp(ports: PendingPorts, record: Upload, reason: 'sender' | 'u
     ],
     events: [{ type: event, at, data: { reason } }],
   })
+  log.info({ audit: 'media.aborted', media_id, user_id, reason }, 'audit: an upload was given up')
   const remove = async () => {
     await objects.abortUpload(refOf(upload))
     await objects.remove(parseS3Url(upload.s3_url))

@@ -51,9 +51,11 @@ export function openRawDoor(given: { intake: Intake; maxBytes: number; profiles?
       const profile = checkProfile(words.profile, profiles)
       const filename = words.filename ?? null
       const source = wholeOf(body)
-      const received = await intake.receive({ user_id, filename, source, limit: maxBytes, signal }).catch((error) => {
-        throw codeOf(error) === 'too_large' ? tooLarge(maxBytes, 'a body over the limit') : error
-      })
+      const received = await intake
+        .receive({ user_id, filename, source, keyed: keyed !== undefined, limit: maxBytes, signal })
+        .catch((error) => {
+          throw codeOf(error) === 'too_large' ? tooLarge(maxBytes, 'a body over the limit') : error
+        })
       try {
         signal.throwIfAborted()
         return await intake.accept(received, { title, profile, keyed })

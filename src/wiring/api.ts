@@ -11,12 +11,17 @@ import { buildApp, closeApp } from '../http/app.ts'
 import { isIdentityConfigured } from '../http/identity.ts'
 import { explainListening } from '../http/listening.ts'
 import { openUploadTokens, readUploadKey } from '../http/upload-tokens.ts'
+import { openLedger } from '../library/erasure.ts'
 import { openLibrary } from '../library/library.ts'
+import { openOperations } from '../library/operations.ts'
+import type { ServedFrom } from '../media/measured.ts'
 import { openDeliveryLog } from '../notices/delivery-log.ts'
 import { readEndpoints } from '../notices/endpoints.ts'
+import { openFeed } from '../notices/feed.ts'
 import { openLive } from '../notices/live.ts'
 import { canPresign, hasPresignedDoor } from '../objects/port.ts'
 import { readProfiles } from '../processing/profiles.ts'
+import { openQuota } from '../quotas/quota.ts'
 import { openCompanionDoor } from '../uploads/companion.ts'
 import { openDirectDoor } from '../uploads/direct.ts'
 import { openFormDoor } from '../uploads/form.ts'
@@ -27,6 +32,7 @@ import { openRawDoor } from '../uploads/raw.ts'
 import { openResumable } from '../uploads/resumable.ts'
 import { openSharedTurns } from '../uploads/shared-turns.ts'
 import type { Metrics } from '../worker/metrics.ts'
+import { findConsole } from './console.ts'
 import { openDeliveryKeys, openFarStorage, openSiteEdge } from './edge.ts'
 import { describeEngines, isShared } from './engines.ts'
 import { openSiteImages } from './images.ts'
@@ -39,24 +45,32 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
   const { http, service } = config
   const webhooks = await readEndpoints(config.notices)
   const live = openLive({ ...site, ...ports })
-  const { edge, downloads, streams, images } = await openDelivery(site, ports)
+  const feed = openFeed({ ...site, ...ports })
+  const { edge, downloads, streams, images } = await openDelivery(site, ports, metrics)
   const app = await buildApp({
     ...site,
     settings: http,
     library: openLibrary({ ...site, ...ports }),
-    ...(await openDoors(site, ports)),
+    ...(await openDoors(site, ports, metrics)),
     downloads,
     streams,
     images,
     live,
+    feed,
     deliveries: openDeliveryLog({ ...site, ...ports }),
+    readLedger: openLedger(ports),
+    requestsPerMinute: config.quotas.requests,
+    operations: openOperations({ ...site, ...ports }),
     readiness: readinessOf(ports),
     drivers: await describeEngines(site),
     metrics,
+    onAnswer: metrics.observed.answered,
+    console: await findConsole(site),
     edge,
     clock,
   })
   closers.add('live', live.close)
+  closers.add('feed', feed.close)
   closers.add('api', () => closeApp(app, clock))
   const local = await app.listen({ host: http.host, port: http.port }).catch((error) => {
     throw explainListening(error, http)
@@ -69,18 +83,30 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     `Media Service is listening on ${local}`,
     '',
     `data       ${service.dataDir}`,
+    `console    ${publicUrl()}/`,
     `docs       ${publicUrl()}/docs`,
     `try        ${curl}`,
   ]
 }
 
 /** Every way in. */
-async function openDoors(site: Site, ports: Ports) {
+async function openDoors(site: Site, ports: Ports, { observed }: Metrics) {
   const { config, clock, log } = site
   const { formLimit, maxBytes, expirySeconds } = config.uploads
   const { objects } = ports
   const { names: profiles } = await readProfiles(config.processing.profilesFile)
-  const shared = { ...site, ...ports, tempBucket: config.objects.tempBucket, profiles }
+  const quota = openQuota({ ...ports, ...config.quotas })
+  const onUpload = observed.uploaded
+  const { tracer } = site
+  const shared = {
+    ...site,
+    ...ports,
+    quota,
+    onUpload,
+    ...(tracer && { traceparent: tracer.current }),
+    tempBucket: config.objects.tempBucket,
+    profiles,
+  }
   const intake = openIntake({ ...shared, formLimit })
   const pending = openPending({ ...shared, maxBytes, expirySeconds })
   // Elsewhere one process owns all uploads.
@@ -110,7 +136,7 @@ async function openUploadKey({ config, chance }: Site): Promise<Buffer> {
 }
 
 /** Signed addresses, and the embedded edge that serves them where no CDN of its own does. */
-async function openDelivery(site: Site, ports: Ports) {
+async function openDelivery(site: Site, ports: Ports, metrics: Metrics) {
   const { config, clock, publicUrl } = site
   const { metadata, objects } = ports
   const { baseUrl, hash, urlSeconds, cookieDomain } = config.delivery
@@ -132,7 +158,10 @@ async function openDelivery(site: Site, ports: Ports) {
   const verifier = openVerifier(keys.publicKeys)
   const streams = once(() => openStreams({ ...addresses(), metadata, objects, verifier, clock }))
   return {
-    edge: config.delivery.driver === 'edge' ? await openOwnEdge(site, ports, { keys, cdnUrl }) : undefined,
+    edge:
+      config.delivery.driver === 'edge'
+        ? await openOwnEdge(site, ports, { keys, cdnUrl, onServed: metrics.observed.served })
+        : undefined,
     downloads: {
       download: (request: Parameters<ReturnType<typeof downloads>['download']>[0]) => downloads().download(request),
     },
@@ -145,12 +174,12 @@ async function openDelivery(site: Site, ports: Ports) {
 async function openOwnEdge(
   site: Site,
   { metadata, objects, scratch }: Ports,
-  { keys, cdnUrl }: { keys: DeliveryKeys; cdnUrl: () => string },
+  { keys, cdnUrl, onServed }: { keys: DeliveryKeys; cdnUrl: () => string; onServed: (from: ServedFrom) => void },
 ) {
   const isDeleted = async (media_id: string) => ((await metadata.get(media_id))?.status ?? 'deleted') === 'deleted'
   const storage = await openFarStorage(site, objects, scratch)
   const edge = once(() =>
-    openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted, storage }),
+    openSiteEdge(site, { objects, keys, publicBaseUrl: cdnUrl(), basePath: '/cdn', isDeleted, storage, onServed }),
   )
   site.closers.add('edge', () => edge().close())
   return (request: IncomingMessage, reply: ServerResponse) => edge().handle(request, reply)

@@ -8,6 +8,7 @@ import { openVerifier } from '../delivery/signer.ts'
 import { ownFolder } from '../embedded/owned.ts'
 import { problemOf } from '../http/errors.ts'
 import { listenStandalone } from '../http/standalone.ts'
+import type { ServedFrom } from '../media/measured.ts'
 import { openObjects } from '../objects/open.ts'
 import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
 import { once, type Site } from './site.ts'
@@ -93,6 +94,7 @@ interface EdgeGiven {
   basePath: string
   isDeleted?: (media_id: string) => Promise<boolean>
   storage: Storage | undefined
+  onServed?: (from: ServedFrom) => void
 }
 
 export function openSiteEdge({ config, clock, chance, log }: Site, { keys, storage, ...given }: EdgeGiven): Edge {

@@ -3,12 +3,14 @@ import { openCdn } from '../cdn/open.ts'
 import type { Cdn } from '../cdn/port.ts'
 import { secretOnce } from '../delivery/keys.ts'
 import { openStore, type Store } from '../embedded/store.ts'
+import type { Admission } from '../media/admission.ts'
 import { openMetadata } from '../metadata/open.ts'
 import type { Metadata } from '../metadata/port.ts'
 import { openObjects } from '../objects/open.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import { openQueue } from '../queue/open.ts'
 import type { Queue } from '../queue/port.ts'
+import { openAdmission } from '../quotas/admission.ts'
 import { doesJobs } from './engines.ts'
 import { openScratch } from './scratch.ts'
 import { once, type Site } from './site.ts'
@@ -19,6 +21,8 @@ export interface Ports {
   objects: ObjectStore
   /** For who does jobs: told what was deleted. */
   cdn?: Cdn
+  /** How much one user may have in flight. */
+  admission: Admission
   /** A folder of this process's own. */
   scratch: string
 }
@@ -33,7 +37,8 @@ export async function openPorts(site: Site): Promise<Ports> {
   const queue = await openQueue(config.queue, given)
   closers.add('queue', queue.close)
   const objects = await openSiteObjects(site, scratch)
-  return { metadata, queue, objects, scratch, ...(doesJobs(site.role) && { cdn: await openSiteCdn(site) }) }
+  const admission = openAdmission({ ...site, metadata, queue, ...config.quotas, ...config.worker })
+  return { metadata, queue, objects, admission, scratch, ...(doesJobs(site.role) && { cdn: await openSiteCdn(site) }) }
 }
 
 async function openSiteCdn({ config, closers }: Site): Promise<Cdn> {

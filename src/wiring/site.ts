@@ -2,6 +2,7 @@ import { destination, type Logger, pino, stdSerializers, stdTimeFunctions } from
 import type { Closers } from '../closing.ts'
 import type { Config } from '../config.ts'
 import type { Chance, Clock } from '../media/clock.ts'
+import type { Tracer } from '../media/trace.ts'
 import type { Sandbox } from '../processing/tools/sandbox.ts'
 
 export const roles = ['all', 'serve', 'worker', 'edge'] as const
@@ -15,6 +16,8 @@ export interface Site {
   chance: Chance
   log: Logger
   closers: Closers
+  /** Absent where nothing is traced. */
+  tracer?: Tracer
   /** What keeps tools apart on this machine; found out when first asked for. */
   sandbox: () => Promise<Sandbox>
   /** Where the API is reached, without a slash at the end; with PORT=0 known only once it listens. */

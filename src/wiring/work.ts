@@ -1,3 +1,4 @@
+import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { isLoopback } from '../http/identity.ts'
 import { openProbes } from '../http/probes.ts'
@@ -11,7 +12,9 @@ import { openRunner } from '../processing/tools/run.ts'
 import { isVideoSafe, type Sandbox } from '../processing/tools/sandbox.ts'
 import { openLead } from '../worker/lead.ts'
 import { type Metrics, openMetrics } from '../worker/metrics.ts'
+import { startPresence } from '../worker/presence.ts'
 import { startSweeper } from '../worker/sweeper.ts'
+import { traced } from '../worker/traced.ts'
 import { startWorker } from '../worker/worker.ts'
 import { describeEngines, isShared } from './engines.ts'
 import { type Ports, readinessOf } from './ports.ts'
@@ -27,19 +30,28 @@ export interface WorkParts extends Ports {
 }
 
 /** Tools, sandbox and processor on the drivers. */
-export async function openWorkParts(site: Site, ports: Ports): Promise<WorkParts> {
+export async function openWorkParts(site: Site, ports: Ports, metrics?: Metrics): Promise<WorkParts> {
   const { tempBucket, processedBucket } = site.config.objects
-  const { processor, lines } = await openProcessing(site, ports)
+  const { processor, lines } = await openProcessing(site, ports, metrics)
   return { ...ports, processor, tempBucket, processedBucket, lines }
 }
 
 export async function startWork(site: Site, ports: Ports, metrics: Metrics): Promise<string[]> {
   const { config, closers } = site
-  const parts = await openWorkParts(site, ports)
+  const parts = await openWorkParts(site, ports, metrics)
   startSweep(site, ports)
-  const worker = startWorker({ ...site, ...parts, ...config.worker, watch: metrics.watch })
+  const worker_id = workerName(site)
+  const { tracer } = site
+  const watch = tracer ? traced(metrics.watch, tracer) : metrics.watch
+  const worker = startWorker({ ...site, ...parts, ...config.worker, worker_id, watch })
   closers.add('worker', worker.stop, config.worker.stopSeconds * 1_000)
+  const presence = startPresence({ ...site, ...parts, ...config.worker, worker_id, running: metrics.running })
+  closers.add('presence', presence.stop)
   return parts.lines
+}
+
+function workerName({ chance }: Site): string {
+  return `${hostname()}.${process.pid}.${chance.secret(4).toString('hex')}`
 }
 
 /** Every process that can sweeps; on shared engines one at a time does. */
@@ -69,7 +81,11 @@ export async function startProbes(site: Site, ports: Ports, metrics: Metrics): P
 }
 
 /** A line on each for the operator. */
-async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Processor; lines: string[] }> {
+async function openProcessing(
+  site: Site,
+  ports: Ports,
+  metrics?: Metrics,
+): Promise<{ processor: Processor; lines: string[] }> {
   const { config, closers, clock, log, role } = site
   const steps = await readSteps(config.processing.stepsFile)
   const profiles = await readProfiles(config.processing.profilesFile)
@@ -79,6 +95,7 @@ async function openProcessing(site: Site, ports: Ports): Promise<{ processor: Pr
   const processor = await openProcessor({
     ...site,
     objects: ports.objects,
+    ...(metrics && { onMade: metrics.observed.made }),
     runner: openRunner({ sandbox, clock }),
     tools: found.tools,
     takesVideo,

@@ -16,18 +16,23 @@ export interface Claiming {
   metadata: Metadata
   now: number
   leaseMs: number
+  /** Who claims it. */
+  worker_id?: string | null
 }
 
 /**
  * Takes a job for this worker by one conditional write that raises its token.
  * Null when there is nothing to do: done, not due, held by another, or lost to a faster one.
  */
-export async function claimJob(job_id: string, { metadata, now, leaseMs }: Claiming): Promise<Claim | null> {
+export async function claimJob(
+  job_id: string,
+  { metadata, now, leaseMs, worker_id = null }: Claiming,
+): Promise<Claim | null> {
   const job = await metadata.getJob(job_id)
   if (!job || !isClaimable(job, now)) return null
   const found = await metadata.get(job.media_id)
   if (!found) return null
-  const claimed = held(job, now + leaseMs)
+  const claimed = held(job, now + leaseMs, worker_id)
   try {
     const { record } = await metadata.commit(claimCommit({ from: job, to: claimed, record: found, now }))
     return isMoot(job, record) ? null : { job: claimed, record }
@@ -37,7 +42,7 @@ export async function claimJob(job_id: string, { metadata, now, leaseMs }: Claim
   }
 }
 
-function held(job: Job, lease_until: number): Job {
+function held(job: Job, lease_until: number, worker: string | null): Job {
   const { token, attempts } = job
   return {
     ...job,
@@ -49,6 +54,7 @@ function held(job: Job, lease_until: number): Job {
     wakes: 0,
     // Of a long video whose segments are made already.
     progress: job.state === 'queued' ? job.progress : 0,
+    worker,
   }
 }
 
@@ -63,8 +69,8 @@ function claimCommit({ from, to, record, now }: { from: Job; to: Job; record: Me
   const { media_id, job_id } = from
   const expect = { states: [from.state], token: from.token }
   if (isMoot(from, record)) return { media_id, expect: {}, jobs: [{ job_id, expect, patch: over }] }
-  const { state, token, attempts, lease_until, sweep_at, wakes, progress } = to
-  const jobs = [{ job_id, expect, patch: { state, token, attempts, lease_until, sweep_at, wakes, progress } }]
+  const { state, token, attempts, lease_until, sweep_at, wakes, progress, worker } = to
+  const jobs = [{ job_id, expect, patch: { state, token, attempts, lease_until, sweep_at, wakes, progress, worker } }]
   if (from.kind !== 'process') return { media_id, expect: {}, jobs }
   return {
     media_id,

@@ -48,6 +48,38 @@ describe('metrics', () => {
     await metrics.stop()
   })
 
+  test('tell of uploads, of what making them took, and of what waits in all processes', async () => {
+    const clock: Clock = { ...systemClock, now: () => 50_000, sleep: (_ms, signal) => systemClock.sleep(20, signal) }
+    const metadata = {
+      countJobs: async () => ({ held: 4, queued: 2, running: 1, done: 9, parked: 3 }),
+      oldestDue: async (lane: string) => (lane === 'tasks' ? 20_000 : null),
+      listWorkers: async () => [],
+    }
+    const metrics = openMetrics({ queue: { depth: deep }, metadata, clock, log: silentLog })
+    const { observed } = metrics
+    observed.uploaded({ media_type: 'video', file_size: 700, upload: null })
+    const steps = { fetch: 0.1, make: 2, store: 0.3 }
+    observed.made({ media_type: 'video', steps, duration: 10, bytes: 500 })
+    observed.made({ media_type: 'image', steps, duration: null, bytes: 5 })
+    observed.served('memory')
+    observed.answered('GET /api/media', 404, 0.01)
+    const text = await metrics.text()
+    assert.equal(valueOf(text, 'media_uploads_total{door="whole",type="video"}'), 1)
+    assert.equal(valueOf(text, 'media_upload_bytes_total{type="video"}'), 700)
+    assert.equal(valueOf(text, 'media_output_bytes_total{type="video"}'), 500)
+    assert.equal(valueOf(text, 'media_step_seconds_sum{step="make",type="video"}'), 2)
+    assert.equal(valueOf(text, 'media_encode_speed_sum{type="video"}'), 5)
+    assert.equal(valueOf(text, 'media_encode_speed_sum{type="image"}'), null)
+    assert.equal(valueOf(text, 'media_edge_replies_total{from="memory"}'), 1)
+    assert.equal(valueOf(text, 'media_request_seconds_count{route="GET /api/media",status="4xx"}'), 1)
+    assert.equal(valueOf(text, 'media_jobs{state="held"}'), 4)
+    assert.equal(valueOf(text, 'media_jobs{state="done"}'), null)
+    assert.equal(valueOf(text, 'media_queue_oldest_seconds{lane="tasks"}'), 30)
+    assert.equal(valueOf(text, 'media_queue_oldest_seconds{lane="tasks-long"}'), 0)
+    assert.equal(valueOf(text, 'media_workers'), 0)
+    await metrics.stop()
+  })
+
   test('answer without the depth of a queue that does not tell it', async () => {
     const clock: Clock = { ...systemClock, sleep: (_ms, signal) => systemClock.sleep(20, signal) }
     const metrics = openMetrics({ queue: { depth: () => new Promise(() => {}) }, clock, log: silentLog })

@@ -2,11 +2,14 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom
 import type { Clock } from '../media/clock.ts'
 import { type Job, jobKinds, type Lane, lanes } from '../media/jobs.ts'
 import type { Log } from '../media/log.ts'
+import type { RunningJob } from '../media/workers.ts'
 import type { Queue } from '../queue/port.ts'
+import { addBacklogFigures, addObserved, type BacklogOptions, type Observed } from './figures.ts'
 import type { JobOutcome, Watch } from './watch.ts'
 
 export interface Metrics {
   watch: Watch
+  observed: Observed
   /** A webhook was tried. */
   countWebhook(endpoint: string, outcome: string): void
   /** Jobs being done now. */
@@ -18,15 +21,6 @@ export interface Metrics {
   stop(): Promise<void>
 }
 
-export interface RunningJob {
-  job_id: string
-  kind: Job['kind']
-  /** 0–100 */
-  progress: number
-  /** Since it was begun. */
-  seconds: number
-}
-
 interface Held {
   job: Job
   progress: number
@@ -35,6 +29,8 @@ interface Held {
 
 export interface MetricsOptions {
   queue: Pick<Queue, 'depth'>
+  /** Without it nothing is told of the jobs of all processes. */
+  metadata?: BacklogOptions['metadata']
   clock: Clock
   log: Log
 }
@@ -56,6 +52,9 @@ export function openMetrics(options: MetricsOptions): Metrics {
     })
   addQueueFigures(registry, options)
   addRunningFigures(registry, running)
+  const { metadata } = options
+  if (metadata) addBacklogFigures(registry, { metadata, clock, log, timeMs: depthTime })
+  const observed = addObserved(registry)
   const watch = watchWith(registry, held, clock)
   const webhooks = new Counter({
     name: 'media_webhook_tries_total',
@@ -73,6 +72,7 @@ export function openMetrics(options: MetricsOptions): Metrics {
   })()
   return {
     watch,
+    observed,
     countWebhook: (endpoint, outcome) => webhooks.inc({ endpoint, outcome }),
     running,
     text: () => registry.metrics(),

@@ -86,6 +86,7 @@ export const outcomes: Record<ErrorCode, Outcome> = {
   not_operator: notOfJobs,
   bad_signature: notOfJobs,
   not_found: notOfJobs,
+  quota_exceeded: notOfJobs,
   rendition_not_found: notOfJobs,
   method_not_allowed: notOfJobs,
   wrong_state: notOfJobs,

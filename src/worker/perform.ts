@@ -1,25 +1,17 @@
-import { type Cdn, canForget } from '../cdn/port.ts'
 import { isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
-import { type Job, type JobKind, newJob, over, requeued } from '../media/jobs.ts'
+import { type Job, type JobKind, newJob, over } from '../media/jobs.ts'
 import { type ObjectRef, outputPrefix, parseS3Url, s3Url } from '../media/locations.ts'
-import { type MediaRecord, tombstonePatch } from '../media/record.ts'
+import { tombstonePatch } from '../media/record.ts'
 import { isUnderWay, newestCut, workFolder } from '../media/segments.ts'
 import { advance } from '../media/states.ts'
 import type { JobChange } from '../metadata/port.ts'
-import type { ObjectStore } from '../objects/port.ts'
 import { canCut, type Playable } from '../processing/process.ts'
 import type { Claim } from './claim.ts'
 import type { Attempt, Ending } from './ending.ts'
-import { cutInto, makeSegment, type Segmenting, segmentsOf, wait } from './segments.ts'
-
-export interface Performing extends Segmenting {
-  objects: ObjectStore
-  /** What delivers; absent where it follows the metadata by itself. */
-  cdn?: Cdn | undefined
-  processedBucket: string
-  leaseMs: number
-}
+import type { Performing } from './performing.ts'
+import { purgeMedia } from './purge.ts'
+import { cutInto, makeSegment, segmentsOf, wait } from './segments.ts'
 
 type Perform = (claim: Claim, doing: Performing, attempt: Attempt) => Promise<Ending>
 
@@ -107,52 +99,6 @@ export function tidyLater({ media_id, user_id, token }: Job, now: number, publis
   return [{ create: { ...job, job_id: `${job.job_id}.${token}` } }]
 }
 
-/** Removes everything and has the CDN forget it, and once more when the last lease on the media can only be over. */
-async function purgeMedia(claim: Claim, doing: Performing, { signal }: Attempt): Promise<Ending> {
-  const { record, job } = claim
-  const { clock, leaseMs } = doing
-  const { media_id, user_id, deleted_at } = record
-  if (deleted_at === null) throw new MediaError('wrong_state', `purge of ${media_id}, which is not deleted`)
-  await removeBytes(record, doing)
-  const again = Date.parse(deleted_at) + 2 * leaseMs
-  const now = clock.now()
-  const isLast = now >= again
-  await forgetOutputs(record, doing, { reference: `${job.job_id}.${isLast ? 'last' : 'first'}`, signal })
-  if (!isLast) return { job: { ...requeued(again), attempts: 0 }, media: { expect: { status: ['deleted'] } } }
-  return {
-    job: over,
-    media: {
-      expect: { status: ['deleted'] },
-      patch: { temp_s3_url: null, processed_s3_url: null, thumbnail_s3_url: null, renditions: [] },
-      events: [{ type: 'media.purged', at: isoTime(now) }],
-      // A worker that slept past its lease may still write, and die before it takes that back.
-      jobs: [{ create: newJob({ media_id, user_id, kind: 'tidy', lane: 'tasks', now, due_at: now + tidyAfter }) }],
-    },
-  }
-}
-
-async function removeBytes({ media_id, temp_s3_url, upload }: MediaRecord, doing: Performing): Promise<void> {
-  const { objects, processedBucket } = doing
-  if (upload) await objects.abortUpload({ ref: parseS3Url(upload.s3_url), upload_id: upload.upload_id })
-  // An upload may have been completed and its record not yet told.
-  const raw_url = temp_s3_url ?? upload?.s3_url
-  if (raw_url) await objects.remove(parseS3Url(raw_url))
-  // A chunk that was held back until its checksum is known.
-  if (upload) await objects.removePrefix(parseS3Url(upload.s3_url).bucket, `${media_id}/`)
-  await objects.removePrefix(processedBucket, `${media_id}/`)
-}
-
-/** After the bytes: it would fetch them again. And both times: what it was fetching the first time may have come after. */
-async function forgetOutputs(
-  { media_id, renditions, processed_s3_url, thumbnail_s3_url }: MediaRecord,
-  { cdn }: Performing,
-  order: { reference: string; signal: AbortSignal },
-): Promise<void> {
-  // Addresses are signed only for what the record names, and what it once named it names until the purge is done.
-  const wasDelivered = renditions.length > 0 || processed_s3_url !== null || thumbnail_s3_url !== null
-  if (cdn && canForget(cdn) && wasDelivered) await cdn.forget({ folder: media_id, ...order })
-}
-
 /**
  * Removes the outputs of attempts up to the job's own, but not the version that the record names; of one that never came
  * to its end, only what the record names is left. All, when the media is deleted.
@@ -181,7 +127,7 @@ async function tidyOutputs({ job, record }: Claim, { objects, processedBucket }:
 }
 
 /** An upload that is not complete in time is given up, as its sender could have done. */
-async function expireUpload({ record }: Claim, { clock }: Performing): Promise<Ending> {
+async function expireUpload({ record }: Claim, { clock, log }: Performing): Promise<Ending> {
   const { media_id, user_id, status } = record
   if (status !== 'uploading') return { job: over, media: { expect: {} } }
   const now = clock.now()
@@ -193,6 +139,9 @@ async function expireUpload({ record }: Claim, { clock }: Performing): Promise<E
       patch: tombstonePatch(record, isoTime(now)),
       jobs: [{ create: newJob({ media_id, user_id, kind: 'purge', lane: 'tasks', now }) }],
       events: [{ type: event, at: isoTime(now), data: { reason: 'expired' } }],
+    },
+    after: async () => {
+      log.info({ audit: 'media.aborted', media_id, user_id, reason: 'expired' }, 'audit: an upload expired')
     },
   }
 }

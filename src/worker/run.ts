@@ -1,13 +1,17 @@
+import type { Admission } from '../media/admission.ts'
 import { MediaError } from '../media/errors.ts'
 import type { Claim } from './claim.ts'
 import { keepLease } from './lease.ts'
-import { type Performing, performers } from './perform.ts'
+import { performers } from './perform.ts'
+import type { Performing } from './performing.ts'
 import { refuseEndless, type Settling, settle, settleFailure } from './settle.ts'
 import { type JobOutcome, noWatch, type Watch } from './watch.ts'
 
 /** What doing jobs takes, for a worker's loops and for Lambda. */
 export interface Doing extends Settling, Performing {
   watch?: Watch
+  /** How much one user may have in flight; without it everything. */
+  admission?: Admission
 }
 
 /**
@@ -43,6 +47,7 @@ export async function runClaim(claim: Claim, doing: Doing, cut: AbortSignal): Pr
   } finally {
     watch.end(outcome)
     await lease.stop()
+    if (job.kind === 'process') await doing.admission?.refill(job.user_id)
   }
   return outcome
 }

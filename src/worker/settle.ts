@@ -1,6 +1,6 @@
 import { type Chance, isoTime } from '../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../media/errors.ts'
-import { type Job, type Lane, requeued } from '../media/jobs.ts'
+import { type Job, type Lane, parked, requeued } from '../media/jobs.ts'
 import { outputPrefix, s3Url } from '../media/locations.ts'
 import { planFolder, segmentFolder, segmentNameOf } from '../media/segments.ts'
 import { advance } from '../media/states.ts'
@@ -147,16 +147,17 @@ function retryOrPark({ job, record }: Claim, error: unknown, doing: Settling, pu
     const due_at = now + pauseAfter(job.attempts, chance.random())
     return { job: { ...requeued(due_at), attempts, last_error }, media: { expect: {} } }
   }
-  const parked = { state: 'parked', sweep_at: null, lease_until: null, last_error } as const
-  if (job.kind === 'segment') return { job: parked, media: { expect: {} }, after: () => report(job, doing) }
-  if (job.kind !== 'process') return { job: parked, media: { expect: {} } }
+  if (job.kind === 'segment') {
+    return { job: parked(now, last_error), media: { expect: {} }, after: () => report(job, doing) }
+  }
+  if (job.kind !== 'process') return { job: parked(now, last_error), media: { expect: {} } }
   const { status, event } = advance(record.status, 'failed')
   const failure = { code, message: outcomes[code].message }
   const events = [{ type: event, at: isoTime(now), data: { ...failure, attempt: job.attempts } }]
   // What an attempt has published goes on playing, unless the file itself is at fault.
   const patch = { status, error: failure, ...(isOurs(code) ? {} : { playable: false }) }
   const jobs = tidyLater(job, now, published || record.playable)
-  return { job: parked, media: { expect: { status: ['processing'] }, patch, jobs, events } }
+  return { job: parked(now, last_error), media: { expect: { status: ['processing'] }, patch, jobs, events } }
 }
 
 const waitMs = 30_000

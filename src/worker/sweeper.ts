@@ -1,3 +1,4 @@
+import { type Admission, freeAdmission } from '../media/admission.ts'
 import type { Clock } from '../media/clock.ts'
 import { codeOf } from '../media/errors.ts'
 import { type Job, nextSweep } from '../media/jobs.ts'
@@ -14,6 +15,8 @@ export interface SweeperOptions {
   queue: Queue
   clock: Clock
   log: Log
+  /** How much one user may have in flight; without it everything. */
+  admission?: Admission
   tempBucket: string
   tempDays: number
   /** How long an upload in pieces may take: until then its parts stay. */
@@ -61,14 +64,19 @@ export function startSweeper(options: SweeperOptions): Sweeper {
 }
 
 /** Sends first, then notes it: a crash between the two sends once more, which does no harm. */
-export async function wakeDueJobs({ metadata, queue, clock, log }: SweeperOptions): Promise<void> {
+export async function wakeDueJobs({ metadata, queue, clock, log, admission }: SweeperOptions): Promise<void> {
   const now = clock.now()
   const due = await metadata.dueJobs(now, wakeBatch)
+  const held = due.filter(({ state }) => state === 'held')
   for (const job of due) {
+    if (job.state === 'held') continue
     await queue.send(job.lane, { job_id: job.job_id })
     await noteWake(metadata, job, now)
   }
-  if (due.length > 0) log.debug({ jobs: due.length }, 'woke jobs')
+  if (due.length > held.length) log.debug({ jobs: due.length - held.length }, 'woke jobs')
+  // Whoever ends a job lets the next of its user go: these are for when he died before he did.
+  for (const user_id of new Set(held.map((job) => job.user_id))) await (admission ?? freeAdmission).refill(user_id)
+  for (const job of held) await noteWake(metadata, job, now)
 }
 
 async function noteWake(

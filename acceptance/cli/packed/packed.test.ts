@@ -39,6 +39,7 @@ describe('the package', () => {
       'src',
       'contract',
       'client',
+      'console',
       'docs',
       'package.json',
       'tsconfig.json',
@@ -62,6 +63,7 @@ describe('the package', () => {
     const installed = join(folder, 'node_modules/media-service')
     const files = readdirSync(installed, { recursive: true, encoding: 'utf8' }).filter((file) => /\.[a-z]+$/.test(file))
     assert.ok(files.includes('dist/src/main.js') && files.includes('dist/src/processing/tools/pictures-child.js'))
+    assert.ok(files.includes('dist/console/dist/index.html'), 'the console is not in it')
     assert.deepEqual(
       files.filter((file) => /\.ts$|test|conformance|bench/.test(file)),
       [],
@@ -86,6 +88,7 @@ describe('the package', () => {
     const service = start('npx', '--no-install', 'media')
     try {
       const url = await addressOf(service)
+      assert.match(await (await fetch(url)).text(), /\/assets\/index-[^"]+\.js/)
       for (const name of ['photo.jpg', 'clip.mp4'] as const) {
         writeFileSync(join(folder, name), await (await makeSample(name)).bytes())
       }

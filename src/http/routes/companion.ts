@@ -163,7 +163,14 @@ function companionPaths(app: App, prefix: string, deps: Deps): void {
 }
 
 const missing = ['unauthenticated', 'not_found'] as const
-const broken = ['malformed_request', 'invalid_request', 'unsupported_media', 'too_large', 'storage_full'] as const
+const broken = [
+  'malformed_request',
+  'invalid_request',
+  'unsupported_media',
+  'too_large',
+  'storage_full',
+  'quota_exceeded',
+] as const
 
 const schemas = {
   params: {

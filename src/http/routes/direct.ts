@@ -39,7 +39,7 @@ export function directRoutes(app: App, { direct, idempotency, library, publicUrl
           201: UploadPlan,
           ...refusals(
             ...(['unauthenticated', 'malformed_request', 'invalid_request', 'title_missing', 'file_empty'] as const),
-            ...(['too_large', 'unsupported_media', 'unknown_profile', 'storage_full'] as const),
+            ...(['too_large', 'unsupported_media', 'unknown_profile', 'storage_full', 'quota_exceeded'] as const),
             ...idempotencyCodes,
           ),
         },
@@ -117,7 +117,7 @@ export function directRoutes(app: App, { direct, idempotency, library, publicUrl
           ...refusals(
             ...(['unauthenticated', 'not_found', 'wrong_state', 'conflict', 'malformed_request'] as const),
             ...(['invalid_request', 'invalid_parts', 'size_mismatch', 'too_large'] as const),
-            ...(['unsupported_media', 'storage_full'] as const),
+            ...(['unsupported_media', 'storage_full', 'quota_exceeded'] as const),
           ),
         },
       },

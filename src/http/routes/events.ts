@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream'
+import type { FastifyReply } from 'fastify'
 import { Type } from 'typebox'
 import { MediaParams } from '../../../contract/media.ts'
 import type { Clock } from '../../media/clock.ts'
@@ -67,9 +68,7 @@ export function eventRoutes(app: App, { library, live, publicUrl, clock }: Deps)
         return await reply.code(204).send()
       }
       const frameOf = (notice: Notice) => frame(notice, publicUrl())
-      const frames = toFrames({ first: first.value, notices, frameOf, clock, stop })
-      reply.headers({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
-      return await reply.send(Readable.from(frames, { objectMode: false, highWaterMark: 1 }))
+      return await sendEvents(reply, { first: first.value, notices, frameOf, clock, stop })
     },
   )
 }
@@ -83,15 +82,22 @@ function frame({ event_id, view }: Notice, publicUrl: string): string {
   return `event: media\nid: ${event_id}\ndata: ${JSON.stringify(wireOf(view, publicUrl))}\n\n`
 }
 
-interface Frames {
-  first: Notice
-  notices: AsyncIterator<Notice>
-  frameOf: (notice: Notice) => string
+export interface Frames<N> {
+  first: N
+  notices: AsyncIterator<N>
+  frameOf: (notice: N) => string
   clock: Clock
+  /** Ends the stream; aborted when it is over. */
   stop: AbortController
 }
 
-async function* toFrames({ first, notices, frameOf, clock, stop }: Frames): AsyncIterable<Buffer> {
+/** Answers with a stream of server-sent events, each as it comes. */
+export async function sendEvents<N>(reply: FastifyReply, frames: Frames<N>) {
+  reply.headers({ 'content-type': 'text/event-stream', 'x-accel-buffering': 'no' })
+  return await reply.send(Readable.from(toFrames(frames), { objectMode: false, highWaterMark: 1 }))
+}
+
+async function* toFrames<N>({ first, notices, frameOf, clock, stop }: Frames<N>): AsyncIterable<Buffer> {
   try {
     yield Buffer.from(`retry: ${comeBack}\n\n${frameOf(first)}`)
     let next = notices.next()

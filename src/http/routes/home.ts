@@ -4,7 +4,7 @@ import { answers, errorsPage, requestCodes } from '../errors.ts'
 const pagePolicy =
   "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
 
-/** What a person sees: where to begin, and what the codes mean. */
+/** What a person sees where there is no console: where to begin. */
 export function homeRoutes(app: App, { publicUrl }: Pick<AppDeps, 'publicUrl'>): void {
   app.get('/', { schema: { hide: true } }, async (_request, reply) =>
     reply
@@ -18,7 +18,10 @@ export function homeRoutes(app: App, { publicUrl }: Pick<AppDeps, 'publicUrl'>):
         ]),
       ),
   )
+}
 
+/** What the codes mean. */
+export function errorPageRoutes(app: App): void {
   app.get(errorsPage, { schema: { hide: true } }, async (_request, reply) =>
     reply
       .headers({ 'content-type': 'text/html; charset=utf-8', 'content-security-policy': pagePolicy })

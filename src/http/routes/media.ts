@@ -1,3 +1,4 @@
+import { ReadTimeline, Timeline } from '../../../contract/feed.ts'
 import { ChangeMedia, ListMedia, Media, MediaPage, MediaParams } from '../../../contract/media.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { wireOf } from '../projection.ts'
@@ -38,6 +39,24 @@ export function mediaRoutes(app: App, { library, publicUrl }: Pick<AppDeps, 'lib
       },
     },
     async ({ caller, params }) => wireOf(await library.get(caller.user_id, params.media_id), publicUrl()),
+  )
+
+  app.get(
+    '/api/media/:media_id/log',
+    {
+      schema: {
+        tags,
+        operationId: 'readTimeline',
+        summary: 'What happened to a media, and when',
+        params: MediaParams,
+        querystring: ReadTimeline,
+        response: { 200: Timeline, ...refusals('unauthenticated', 'not_found', 'invalid_request') },
+      },
+    },
+    async ({ caller, params, query: { after = 0, limit = 100 } }) => {
+      const events = await library.timeline(caller.user_id, params.media_id, { after, limit })
+      return { items: events.map(({ event_id, seq, type, at, data }) => ({ event_id, seq, type, at, data })) }
+    },
   )
 
   app.patch(

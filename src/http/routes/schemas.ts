@@ -6,9 +6,9 @@ import { answers } from '../errors.ts'
 
 /** The refusals a route documents, by status, each naming its codes. */
 export function refusals(...codes: ErrorCode[]): Record<number, TSchema> {
-  const always: ErrorCode[] = ['foreign_host', 'foreign_origin', 'unavailable', 'internal']
+  const always: ErrorCode[] = ['foreign_host', 'foreign_origin', 'slow_down', 'unavailable', 'internal']
   const byStatus = new Map<number, ErrorCode[]>()
-  for (const code of [...codes, ...always]) {
+  for (const code of new Set([...codes, ...always])) {
     const { status } = answers[code]
     byStatus.set(status, [...(byStatus.get(status) ?? []), code])
   }

@@ -110,7 +110,7 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): F
 }
 
 const common = ['unauthenticated', 'malformed_request', 'precondition_failed', 'too_large', 'conflict'] as const
-const received = ['upload_interrupted', 'unsupported_media', 'storage_full', 'size_mismatch'] as const
+const received = ['upload_interrupted', 'unsupported_media', 'storage_full', 'quota_exceeded', 'size_mismatch'] as const
 
 const schemas = {
   create: {

@@ -40,6 +40,7 @@ export async function uploadRoutes(app: App, deps: Deps): Promise<void> {
           'file_empty',
           'invalid_request',
           'storage_full',
+          'quota_exceeded',
           ...idempotencyCodes,
         ),
       },

@@ -1,0 +1,28 @@
+import { useSyncExternalStore } from 'react'
+
+/** A value that components look at, and that changes outside of them. */
+export interface Store<T> {
+  get(): T
+  set(change: Partial<T>): void
+  subscribe(listener: () => void): () => void
+}
+
+export function createStore<T extends object>(initial: T): Store<T> {
+  let value = initial
+  const listeners = new Set<() => void>()
+  return {
+    get: () => value,
+    set: (change) => {
+      value = { ...value, ...change }
+      for (const listener of listeners) listener()
+    },
+    subscribe: (listener) => {
+      listeners.add(listener)
+      return () => listeners.delete(listener)
+    },
+  }
+}
+
+export function useStore<T extends object, S>(store: Store<T>, select: (value: T) => S): S {
+  return useSyncExternalStore(store.subscribe, () => select(store.get()))
+}
