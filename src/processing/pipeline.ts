@@ -6,34 +6,28 @@ import { isStorageFull, MediaError } from '../media/errors.ts'
 import { outputPrefix, parseS3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
 import type { Measured } from '../media/measured.ts'
-import type { MediaRecord, Rendition } from '../media/record.ts'
+import type { MediaRecord } from '../media/record.ts'
 import { planFolder, segmentFolder } from '../media/segments.ts'
 import type { ObjectStore } from '../objects/port.ts'
+import { choose, follow, type RecipeDeps, toolsFor } from './following.ts'
 import { openGates } from './gates/gates.ts'
 import type { Step } from './gates/steps.ts'
+import { describe, measure, secondsOf } from './outcome.ts'
 import type { CutTask, Processed, ProcessTask, Segmented, SegmentProcessor, SegmentTask } from './process.ts'
-import { builtInProfiles, type Profile, type Profiles } from './profiles.ts'
+import { builtInProfiles, type Profiles } from './profiles.ts'
 import { bringRaw, type Raw } from './raw.ts'
-import { makeAudio } from './recipes/audio.ts'
-import { makeImage } from './recipes/image.ts'
 import type { Made, Output, Workbench } from './recipes/recipe.ts'
 import { makeSegment } from './recipes/segments-make.ts'
-import { type InSegments, makeOrCutVideo, makeVideo } from './recipes/video.ts'
+import type { InSegments } from './recipes/video.ts'
 import { filmOf, openShelf } from './segmenting.ts'
 import type { ProcessingSettings } from './settings.ts'
 import { openStoring } from './storing.ts'
-import type { Tools } from './tools/find.ts'
 import { openPictures, type Pictures } from './tools/pictures.ts'
-import { probe } from './tools/probe.ts'
 import { type Runner, reasonOf } from './tools/run.ts'
 
-export interface ProcessorDeps {
+export interface ProcessorDeps extends RecipeDeps {
   objects: ObjectStore
   runner: Runner
-  /** Null when ffmpeg is missing: then only pictures are processed, and the rest fails as `tool_missing`. */
-  tools: Tools | null
-  /** False where the sandbox is too weak for video and sound: then they fail as `sandbox_missing`. */
-  takesVideo: boolean
   settings: ProcessingSettings
   /** What media become, by what their sender chose; ours when not given. */
   profiles?: Profiles
@@ -177,90 +171,15 @@ async function processMedia(
   }
 }
 
-function secondsOf<K extends string>(ms: Record<K, number>): Record<K, number> {
-  return Object.fromEntries(Object.entries<number>(ms).map(([step, took]) => [step, took / 1_000])) as Record<K, number>
-}
-
-/** @param of.cut whether its segments were made elsewhere: then its speed says nothing */
-function measure(
-  { media_type, duration }: Made,
-  of: { renditions: Rendition[]; steps: Measured['steps']; cut: boolean },
-): Measured {
-  const bytes = of.renditions.reduce((sum, { file_size }) => sum + file_size, 0)
-  return { media_type, steps: of.steps, duration: of.cut ? null : duration, bytes }
-}
-
 /** Who told a checksum wants nothing made of other bytes. @throws MediaError `checksum_mismatch` */
 async function checkAnnounced({ media_id, upload }: MediaRecord, { checksum }: Raw): Promise<void> {
   if (!upload?.checksum || upload.checksum === (await checksum)) return
   throw new MediaError('checksum_mismatch', `${media_id} was announced with another checksum`)
 }
 
-/** A name that was good when the media came in, and is no more, costs no media: the operator's file has changed since. */
-function choose(profiles: Profiles, { profile: name }: MediaRecord): { profile: Profile; warnings: string[] } {
-  const profile = profiles.find(name)
-  if (profile) return { profile, warnings: [] }
-  return { profile: profiles.find(null) as Profile, warnings: ['profile_missing'] }
-}
-
-interface Following {
-  bench: Workbench
-  profile: Profile
-  film: InSegments | null
-}
-
-/** Chooses the recipe by what the bytes are: a picture by the door's look at them, all else by ffprobe's. */
-async function follow(
-  deps: ProcessorDeps,
-  record: MediaRecord,
-  { bench, profile, film }: Following,
-): Promise<Made | Segmented> {
-  if (record.media_type === 'image') return await makeImage(bench, record.content_type, profile.image)
-  const tools = toolsFor(deps)
-  const { raw, runner, newFolder, signal } = bench
-  const folder = await newFolder('probe')
-  const facts = await probe({ runner, ffprobe: tools.ffprobe, folder, path: raw.path, size: raw.size, signal })
-  if (facts.video && film) {
-    return await makeOrCutVideo({ ...bench, tools, facts }, facts.video, { profile: profile.video, film })
-  }
-  if (facts.video) return await makeVideo({ ...bench, tools, facts }, facts.video, profile.video)
-  if (facts.audio) return corrected(record, await makeAudio({ ...bench, tools, facts }, facts.audio, profile))
-  throw new MediaError('no_streams', `a ${facts.container} file without video and sound`)
-}
-
-/** For video and sound. */
-function toolsFor({ tools, takesVideo }: ProcessorDeps): Tools {
-  if (!tools) throw new MediaError('tool_missing', 'ffmpeg is not installed')
-  if (!takesVideo) throw new MediaError('sandbox_missing', 'video and sound need bubblewrap, or SANDBOX=weak')
-  return tools
-}
-
-/** A file that looked like video at the door and holds only sound: `video/mp4` becomes `audio/mp4`. */
-function corrected({ content_type }: MediaRecord, made: Made): Made {
-  return content_type?.startsWith('video/') ? { ...made, content_type: content_type.replace('video/', 'audio/') } : made
-}
-
 function rawRef({ media_id, temp_s3_url }: MediaRecord) {
   if (temp_s3_url === null) throw new MediaError('raw_missing', `${media_id} has no raw bytes`)
   return parseS3Url(temp_s3_url)
-}
-
-/** What the record says of what was made. */
-function describe({ content_type }: MediaRecord, made: Made, renditions: Rendition[]): Omit<Processed, 'checksum'> {
-  const urlOf = (wanted: string) => renditions.find(({ name }) => name === wanted)?.s3_url ?? null
-  return {
-    media_type: made.media_type,
-    content_type: made.content_type ?? content_type,
-    processed_s3_url: urlOf(made.main),
-    thumbnail_s3_url: urlOf('thumbnail'),
-    width: made.width,
-    height: made.height,
-    duration: made.duration,
-    placeholder: made.placeholder,
-    dominant_color: made.dominant_color ?? null,
-    warnings: [...new Set(made.warnings)],
-    renditions,
-  }
 }
 
 /** Folders for tool runs, each new and empty. */
