@@ -48,10 +48,10 @@ export async function makeSet(source: Source, profile: ImageProfile, tell: Tell)
   for await (const sized of levelsOf(top, profile)) {
     const { level, names } = sized
     levels.unshift(sized)
+    // What takes longest first, so that no core is left with it in the end.
+    if (profile.avif && !animated) await begin(async () => await writeAvif(level, names, profile.avif as Coding))
+    if (!animated) await begin(async () => await writeWebp(level, names, profile))
     await begin(async () => await writeStill(level, names, profile))
-    if (animated) continue
-    await begin(async () => await writeWebp(level, names, profile))
-    if (profile.avif) await begin(async () => await writeAvif(level, names, profile.avif as Coding))
   }
   await begin(async () => await writeThumbnail(levels, profile))
   const [told, ...files] = await Promise.all([glance(levels[0]?.level ?? top), ...writing])
