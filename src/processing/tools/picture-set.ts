@@ -35,23 +35,26 @@ export async function makeSet(source: Source, profile: ImageProfile, tell: Tell)
   const top = await decode(source, animated ? largestOf(profile) : masterWidth(source, profile))
   const writing: Promise<MadePicture[]>[] = []
   const atOnce = source.width * source.height < largePicture && top.pixels.length < mostBytes
+  /** Lists them in order and begins with the last, which takes longest: no core is left with it in the end. */
   const begin = async (...files: (() => Promise<MadePicture[]>)[]) => {
-    for (const write of files) {
+    const begun: Promise<MadePicture[]>[] = []
+    for (const write of files.reverse()) {
       const file = write()
       file.then(tell, () => {}) // a failure is told when all are waited for
-      writing.push(file)
+      begun.unshift(file)
       if (!atOnce) await file
     }
+    writing.push(...begun)
   }
   if (!animated) await begin(async () => await writeMaster(source, top, profile))
   const levels: Sized[] = []
   for await (const sized of levelsOf(top, profile)) {
     const { level, names } = sized
     levels.unshift(sized)
-    // What takes longest first, so that no core is left with it in the end.
-    if (profile.avif && !animated) await begin(async () => await writeAvif(level, names, profile.avif as Coding))
-    if (!animated) await begin(async () => await writeWebp(level, names, profile))
-    await begin(async () => await writeStill(level, names, profile))
+    const still = async () => await writeStill(level, names, profile)
+    const webp = async () => await writeWebp(level, names, profile)
+    const avif = async () => await writeAvif(level, names, profile.avif as Coding)
+    await begin(still, ...(animated ? [] : [webp, ...(profile.avif ? [avif] : [])]))
   }
   await begin(async () => await writeThumbnail(levels, profile))
   const [told, ...files] = await Promise.all([glance(levels[0]?.level ?? top), ...writing])
