@@ -30,7 +30,7 @@ export async function makeCaptions(
     const cues = readCues(text)
     if (cues === null) throw new MediaError('step_failed', `${step.name}: what it wrote for ${language} is no WebVTT`)
     if (cues.length === 0) continue
-    const path = join(folder, `${language}.vtt`)
+    const path = join(folder, `subtitles-${language}-00001.vtt`)
     await writeFile(path, `WEBVTT\n\n${cues.join('\n\n')}\n`)
     kept.push({ language, path })
   }

@@ -1,6 +1,9 @@
+import { stat } from 'node:fs/promises'
+import { basename, dirname } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
 import type { Log } from '../../media/log.ts'
 import type { MediaRecord } from '../../media/record.ts'
+import { addSubtitles } from '../recipes/hls.ts'
 import type { Made, Workbench } from '../recipes/recipe.ts'
 import type { ProcessingSettings } from '../settings.ts'
 import { type Captions, makeCaptions } from './captions.ts'
@@ -46,7 +49,7 @@ export function openGates(deps: GatesDeps): Gates {
         })
         warnings.push(...failed)
       }
-      return withCaptions({ ...made, warnings: [...made.warnings, ...warnings] }, captions)
+      return await withCaptions({ ...made, warnings: [...made.warnings, ...warnings] }, captions)
     },
   }
 }
@@ -83,13 +86,20 @@ async function optional(step: Step, bench: Workbench, log: Log, run: () => Promi
 }
 
 /** What the sender brought along stands before what was made. */
-function withCaptions(made: Made, captions: readonly Captions[]): Made {
+async function withCaptions(made: Made, captions: readonly Captions[]): Promise<Made> {
   const outputs = [...made.outputs]
+  const tracks: Parameters<typeof addSubtitles>[1][number][] = []
   for (const { language, path } of captions) {
     const name = `subtitles-${language}`
     if (outputs.some((output) => output.name === name)) continue
     const none = { width: null, height: null, duration: null }
     outputs.push({ name, path, extension: '.vtt', content_type: 'text/vtt', ...none })
+    const segment = { file: basename(path), seconds: made.duration ?? 0, size: (await stat(path)).size }
+    const track = { name, init: null, segments: [segment], language, folder: dirname(path) }
+    tracks.push({ ...track, isDefault: false, forced: false })
   }
+  const at = outputs.findIndex(({ name }) => name === 'hls')
+  const stream = outputs[at]
+  if (stream) outputs[at] = await addSubtitles(stream, tracks)
   return { ...made, outputs }
 }

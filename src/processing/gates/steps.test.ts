@@ -4,7 +4,7 @@ import { chmod, mkdtemp, readFile, realpath, rm, writeFile } from 'node:fs/promi
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { codeOf } from '../../media/errors.ts'
 import { isInternal } from '../../media/internal.ts'
@@ -103,6 +103,27 @@ describe('steps', () => {
       assert.equal(made.captions, 'WEBVTT\n\n00:00.000 --> 00:01.000\nHello\n')
       const { content_type } = made.renditions.find(({ name }) => name === 'subtitles-en') ?? {}
       assert.equal(content_type, 'text/vtt')
+    })
+
+    test('those of a film are a track of its stream', async () => {
+      const film = join(folder, 'film.mp4')
+      await ffmpeg('-f', 'lavfi', '-i', 'testsrc2=size=64x48:duration=1', '-c:v', 'libx264', film)
+      const STEPS_FILE = join(folder, 'steps.json')
+      const text = 'WEBVTT\\n\\n00:00.000 --> 00:00.900\\nBonjour\\n'
+      const command = [await program('speaks', `printf '${text}' > fr.vtt`)]
+      await writeFile(STEPS_FILE, JSON.stringify([{ name: 'it', on: ['video'], ...captions, command }]))
+      const bed = await openTestbed({ env: { STEPS_FILE } })
+      try {
+        const master = await bed.pathOf(await bed.process(film, { media_type: 'video' }), 'hls')
+        const said = await readFile(master, 'utf8')
+        assert.match(said, /^#EXT-X-MEDIA:TYPE=SUBTITLES.*LANGUAGE="fr".*URI="subtitles-fr\.m3u8"$/m)
+        assert.match(said, /^#EXT-X-STREAM-INF:.*SUBTITLES="subtitles"/m)
+        const playlist = await readFile(join(dirname(master), 'subtitles-fr.m3u8'), 'utf8')
+        const segment = /^#EXTINF:1\.000000,\n(\S+)$/m.exec(playlist)?.[1] ?? ''
+        assert.match(await readFile(join(dirname(master), segment), 'utf8'), /Bonjour/)
+      } finally {
+        await bed.close()
+      }
     })
 
     test('what is no caption is none: a warning, or a failure where it must succeed', async () => {

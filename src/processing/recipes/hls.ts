@@ -12,6 +12,7 @@ import {
   type Subtitle,
   secondsOf,
   type Variant,
+  withSubtitles,
 } from './playlists.ts'
 import type { Beside, Output } from './recipe.ts'
 import { expectOutput } from './verify.ts'
@@ -44,17 +45,8 @@ export const playlistType = 'application/vnd.apple.mpegurl'
  * @throws MediaError `output_mismatch` when a stream is not what was to be made
  */
 export async function assembleHls(parts: StreamParts, given: { folder: string; duration: number }): Promise<Output> {
-  const files: Beside[] = []
-  const playlists: Beside[] = []
-  const keep = async (track: StreamTrack, folder: string) => {
-    const path = join(folder, `${track.name}.m3u8`)
-    await writeFile(path, mediaPlaylist(track))
-    const type = track.init === null ? 'text/vtt' : 'video/mp4'
-    for (const file of [...(track.init === null ? [] : [track.init]), ...track.segments.map(({ file }) => file)]) {
-      files.push({ path: join(folder, file), key: `hls/${file}`, content_type: type })
-    }
-    playlists.push({ path, key: `hls/${track.name}.m3u8`, content_type: playlistType })
-  }
+  const kept: { files: Beside[]; playlist: Beside }[] = []
+  const keep = async (track: StreamTrack, folder: string) => void kept.push(await keepTrack(track, folder))
 
   const variants = await readVariants(parts.rungs)
   for (const { variant, folder } of variants) await keep(variant, folder)
@@ -75,11 +67,38 @@ export async function assembleHls(parts: StreamParts, given: { folder: string; d
   const [tallest] = variants
   return {
     ...{ name: 'hls', path, extension: '.m3u8', key: 'hls/master.m3u8', content_type: playlistType },
-    beside: [...files, ...playlists],
+    beside: [...kept.flatMap(({ files }) => files), ...kept.map(({ playlist }) => playlist)],
     width: tallest?.variant.width ?? null,
     height: tallest?.variant.height ?? null,
     duration: given.duration,
   }
+}
+
+/** Writes a track's playlist beside its segments, and names them all as parts of the stream. */
+async function keepTrack(track: StreamTrack, folder: string): Promise<{ files: Beside[]; playlist: Beside }> {
+  const path = join(folder, `${track.name}.m3u8`)
+  await writeFile(path, mediaPlaylist(track))
+  const content_type = track.init === null ? 'text/vtt' : 'video/mp4'
+  const names = [...(track.init === null ? [] : [track.init]), ...track.segments.map(({ file }) => file)]
+  return {
+    files: names.map((file) => ({ path: join(folder, file), key: `hls/${file}`, content_type })),
+    playlist: { path, key: `hls/${track.name}.m3u8`, content_type: playlistType },
+  }
+}
+
+/** Text that came when the stream had been made becomes a part of it, so that every player offers it. */
+export async function addSubtitles(
+  stream: Output,
+  tracks: readonly (Subtitle & { folder: string })[],
+): Promise<Output> {
+  if (tracks.length === 0) return stream
+  const beside = [...(stream.beside ?? [])]
+  for (const { folder, ...track } of tracks) {
+    const { files, playlist } = await keepTrack(track, folder)
+    beside.push(...files, playlist)
+  }
+  await writeFile(stream.path, withSubtitles(await readFile(stream.path, 'utf8'), tracks))
+  return { ...stream, beside }
 }
 
 /** Those that are worth it, tallest first. */

@@ -1,6 +1,13 @@
 import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
-import { averageBitrate, masterPlaylist, mediaPlaylist, peakBitrate, type TimedSegment } from './playlists.ts'
+import {
+  averageBitrate,
+  masterPlaylist,
+  mediaPlaylist,
+  peakBitrate,
+  type TimedSegment,
+  withSubtitles,
+} from './playlists.ts'
 
 describe('playlists', () => {
   const segments = (...given: [number, number][]): TimedSegment[] =>
@@ -51,6 +58,15 @@ describe('playlists', () => {
       '720p.m3u8',
       '',
     ])
+    const french = { ...text, name: 'subtitles-fr', language: 'fr' }
+    const german = { ...text, name: 'subtitles-de', language: 'de' }
+    const given = { variants: [video, { ...video, name: '360p' }], sounds: [] }
+    const without = masterPlaylist({ ...given, subtitles: [] })
+    assert.equal(withSubtitles(without, [german]), masterPlaylist({ ...given, subtitles: [german] }))
+    assert.equal(
+      withSubtitles(withSubtitles(without, [german]), [french, { ...german, name: 'subtitles-de-2' }]),
+      masterPlaylist({ ...given, subtitles: [german, french, { ...german, name: 'subtitles-de-2' }] }),
+    )
     const silent = masterPlaylist({ variants: [video], sounds: [], subtitles: [] })
     assert.doesNotMatch(silent, /AUDIO|mp4a|SUBTITLES/)
   })

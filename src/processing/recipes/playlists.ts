@@ -66,13 +66,33 @@ export function masterPlaylist(given: {
     const about = [`CHANNELS="${channels}"`, `URI="${name}.m3u8"`]
     lines.push(groupLine('AUDIO', 'audio', { ...track, name: soundNames[at] ?? name, about }))
   }
-  const subtitleNames = namesOf(subtitles, 'Subtitles')
-  for (const [at, { name, forced, ...track }] of subtitles.entries()) {
-    const about = [...(forced ? ['FORCED=YES'] : []), `URI="${name}.m3u8"`]
-    lines.push(groupLine('SUBTITLES', 'subtitles', { ...track, name: subtitleNames[at] ?? name, about }))
-  }
+  lines.push(...subtitleLines(subtitles, []))
   for (const variant of variants) lines.push(...variantLines(variant, { sounds, hasSubtitles: subtitles.length > 0 }))
   return `${lines.join('\n')}\n`
+}
+
+/** One of our master playlists with more subtitles than it was written with. */
+export function withSubtitles(master: string, subtitles: readonly Subtitle[]): string {
+  const lines = master.split('\n')
+  const taken = lines.flatMap((line) => /TYPE=SUBTITLES,.*NAME="([^"]*)"/.exec(line)?.[1] ?? [])
+  const first = lines.findIndex((line) => line.startsWith(variantTag))
+  const grouped = lines.map((line) =>
+    line.startsWith(variantTag) && !line.includes(',SUBTITLES=')
+      ? line.replace(',CLOSED-CAPTIONS=', `,${subtitlesAttribute},CLOSED-CAPTIONS=`)
+      : line,
+  )
+  return grouped.toSpliced(first, 0, ...subtitleLines(subtitles, taken)).join('\n')
+}
+
+const variantTag = '#EXT-X-STREAM-INF:'
+const subtitlesAttribute = 'SUBTITLES="subtitles"'
+
+function subtitleLines(subtitles: readonly Subtitle[], taken: readonly string[]): string[] {
+  const names = namesOf(subtitles, 'Subtitles', taken)
+  return subtitles.map(({ name, forced, ...track }, at) => {
+    const about = [...(forced ? ['FORCED=YES'] : []), `URI="${name}.m3u8"`]
+    return groupLine('SUBTITLES', 'subtitles', { ...track, name: names[at] ?? name, about })
+  })
 }
 
 function groupLine(
@@ -101,10 +121,10 @@ function variantLines(
     `AVERAGE-BANDWIDTH=${averageBitrate(segments) + most((sound) => averageBitrate(sound.segments))}`,
     ...[`CODECS="${codecs.join(',')}"`, `RESOLUTION=${width}x${height}`, `FRAME-RATE=${rate.toFixed(3)}`],
     ...(sounds.length > 0 ? ['AUDIO="audio"'] : []),
-    ...(hasSubtitles ? ['SUBTITLES="subtitles"'] : []),
+    ...(hasSubtitles ? [subtitlesAttribute] : []),
     'CLOSED-CAPTIONS=NONE',
   ]
-  return [`#EXT-X-STREAM-INF:${attributes.join(',')}`, `${name}.m3u8`]
+  return [`${variantTag}${attributes.join(',')}`, `${name}.m3u8`]
 }
 
 export function secondsOf(segments: readonly TimedSegment[]): number {
@@ -135,12 +155,17 @@ export function peakBitrate(segments: readonly TimedSegment[]): number {
 }
 
 /** What a person reads in the player's menu: never what the sender wrote. Names differ within a group. */
-function namesOf(tracks: readonly { language: string | null }[], what: string): string[] {
-  const taken = new Set<string>()
+function namesOf(
+  tracks: readonly { language: string | null }[],
+  what: string,
+  already: readonly string[] = [],
+): string[] {
+  const taken = new Set(already)
   return tracks.map(({ language }, at) => {
-    const name =
-      (language === null ? null : nameOfLanguage(language)) ?? (tracks.length === 1 ? what : `${what} ${at + 1}`)
-    const own = taken.has(name) ? `${name} ${at + 1}` : name
+    const place = already.length + at + 1
+    const alone = already.length + tracks.length === 1
+    const name = (language === null ? null : nameOfLanguage(language)) ?? (alone ? what : `${what} ${place}`)
+    const own = taken.has(name) ? `${name} ${place}` : name
     taken.add(own)
     return own
   })
