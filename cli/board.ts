@@ -1,4 +1,4 @@
-import { bytesText, cut, pad, plain, type Screen } from './screen.ts'
+import { bytesText, cut, cutStart, pad, plain, type Screen, widthOf } from './screen.ts'
 
 /** Bars at a terminal: one line for each of what is under way, one for all; elsewhere nothing. */
 export interface Board {
@@ -32,8 +32,11 @@ export function openBoard(screen: Screen, footer: () => string = () => ''): Boar
   let drawn = 0
   const timer = shown ? setInterval(draw, pause).unref() : undefined
 
+  /** From the beginning of the line, for the terminal may have written `^C` meanwhile. */
+  const upAndClear = () => (drawn > 0 ? `\r\x1b[${drawn}A\x1b[J` : '')
+
   function clear(): void {
-    if (drawn > 0) err.write(`\x1b[${drawn}A\x1b[J`)
+    err.write(upAndClear())
     drawn = 0
   }
 
@@ -45,7 +48,7 @@ export function openBoard(screen: Screen, footer: () => string = () => ''): Boar
     const hidden = rows.size > room ? [`… and ${rows.size - room} more`] : []
     const lines = [...visible, ...hidden, ...[footer()].filter(Boolean)].map((line) => cut(line, width))
     const picture = lines.map((line) => `${line}\n`).join('')
-    err.write(`${drawn > 0 ? `\x1b[${drawn}A\x1b[J` : ''}${picture}`)
+    err.write(upAndClear() + picture)
     drawn = lines.length
   }
 
@@ -78,8 +81,6 @@ function rowText({ name, total, done, said }: Row, width: number): string {
   const bar = '█'.repeat(filled) + '░'.repeat(barWidth - filled)
   const words = said ?? `${bytesText(done)} of ${bytesText(total)}`
   const tail = ` ${bar} ${String(Math.floor(part * 100)).padStart(3)} %  ${words}`
-  const room = Math.max(8, width - [...tail].length)
-  const letters = [...name]
-  const shown = letters.length > room ? `…${letters.slice(letters.length - room + 1).join('')}` : name
-  return pad(shown, Math.min(room, 40)) + tail
+  const room = Math.max(8, width - widthOf(tail))
+  return pad(cutStart(name, room), Math.min(room, 40)) + tail
 }

@@ -58,7 +58,7 @@ export function timeText(seconds: number): string {
 
 /** Columns as wide as what stands in them; the last one is cut to the terminal's width. */
 export function tableText(rows: readonly (readonly string[])[], width = Number.POSITIVE_INFINITY): string[] {
-  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => [...(row[column] ?? '')].length)))
+  const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => widthOf(row[column] ?? ''))))
   return rows.map((row) => {
     const cells = row.map((cell, at) => (at === row.length - 1 ? cell : pad(cell, widths[at] ?? 0)))
     return cut(cells.join('  ').trimEnd(), width)
@@ -66,10 +66,40 @@ export function tableText(rows: readonly (readonly string[])[], width = Number.P
 }
 
 export function pad(text: string, width: number): string {
-  return text + ' '.repeat(Math.max(0, width - [...text].length))
+  return text + ' '.repeat(Math.max(0, width - widthOf(text)))
 }
 
+/** As much of the beginning as fits, with a mark where it was longer. */
 export function cut(text: string, width: number): string {
-  const letters = [...text]
-  return letters.length > width ? `${letters.slice(0, Math.max(0, width - 1)).join('')}…` : text
+  return widthOf(text) > width ? `${fitting(lettersOf(text), width - 1).join('')}…` : text
+}
+
+/** As much of the end as fits, with a mark where it was longer. */
+export function cutStart(text: string, width: number): string {
+  return widthOf(text) > width
+    ? `…${fitting(lettersOf(text).reverse(), width - 1)
+        .reverse()
+        .join('')}`
+    : text
+}
+
+function fitting(letters: readonly string[], width: number): string[] {
+  let left = width
+  const end = letters.findIndex((letter) => (left -= widthOf(letter)) < 0)
+  return end < 0 ? [...letters] : letters.slice(0, end)
+}
+
+const letters = new Intl.Segmenter('en')
+const wide =
+  /\p{Emoji_Presentation}|\ufe0f|[\u1100-\u115f\u2e80-\ua4cf\ua960-\ua97c\uac00-\ud7a3\uf900-\ufaff\ufe30-\ufe6f\uff00-\uff60\uffe0-\uffe6\u{20000}-\u{3fffd}]/u
+
+/** What stands in one place: `ü` is one, though it may be two characters. */
+function lettersOf(text: string): string[] {
+  return [...letters.segment(text)].map(({ segment }) => segment)
+}
+
+/** Cells of a terminal: letters of East Asia and emoji take two. */
+export function widthOf(text: string): number {
+  if (/^[\x20-\x7e]*$/.test(text)) return text.length
+  return lettersOf(text).reduce((sum, letter) => sum + (wide.test(letter) ? 2 : 1), 0)
 }

@@ -16,9 +16,12 @@ export interface Said {
 
 export interface Shell {
   folder: string
+  /** Of the service. */
+  url: string
   /** Runs it to its end. */
   media(...args: string[]): Promise<Said>
-  start(args: readonly string[], env?: Record<string, string>): Running
+  /** @param how `within` is the program that runs it, with its arguments */
+  start(args: readonly string[], env?: Record<string, string>, how?: { within?: readonly string[] }): Running
   remove(): Promise<void>
 }
 
@@ -35,8 +38,9 @@ export async function openShell(url: string): Promise<Shell> {
   const { PATH = '' } = process.env
   const base = { PATH, HOME: folder, MEDIA_URL: url, NO_COLOR: '1', TZ: 'UTC' }
 
-  function start(args: readonly string[], env: Record<string, string> = {}): Running {
-    const child = spawn(process.execPath, [launcher, ...args], {
+  function start(args: readonly string[], env: Record<string, string> = {}, { within = [] as readonly string[] } = {}) {
+    const [program = '', ...words] = [...within, process.execPath, launcher, ...args]
+    const child = spawn(program, words, {
       cwd: folder,
       env: { ...base, ...env },
       stdio: ['ignore', 'pipe', 'pipe'],
@@ -50,6 +54,7 @@ export async function openShell(url: string): Promise<Shell> {
 
   return {
     folder,
+    url,
     start,
     media: async (...args) => await start(args).ended,
     remove: async () => await rm(folder, { recursive: true, force: true }),

@@ -35,33 +35,6 @@ describe('media upload', () => {
   const countOf = async (search: string) =>
     valuesOf(await shell.media('list', '--all', '--json', '--search', search)).length
 
-  test('a folder of 200 files of which two are broken', async () => {
-    const folder = join(shell.folder, 'many')
-    await mkdir(join(folder, 'below'), { recursive: true })
-    const photo = await (await makeSample('photo.jpg')).bytes()
-    for (let n = 1; n <= 198; n++) {
-      await writeFile(join(folder, n % 2 ? '' : 'below', `many-${n}.jpg`), Buffer.concat([photo, Buffer.from([n])]))
-    }
-    await writeFile(join(folder, 'many-notes.txt'), 'no media')
-    await writeFile(join(folder, 'below', 'many-empty.mp4'), '')
-    await writeFile(join(folder, '.hidden.jpg'), photo)
-    await symlink('..', join(folder, 'below', 'circle'))
-
-    const said = await shell.media('upload', '-r', 'many')
-    assert.equal(said.code, 1)
-    assert.equal(said.out.trim().split('\n').length, 198)
-    const summary = said.err.slice(said.err.indexOf('198 of 200 files uploaded.\n2 failed:\n'))
-    assert.match(summary, /^ {2}many\/below\/many-empty\.mp4: .+$/m)
-    assert.match(summary, /^ {2}many\/many-notes\.txt: This is no image, video or sound.+$/m)
-    assert.equal(await countOf('many-'), 198)
-
-    await writeFile(join(folder, 'many-notes.txt'), photo)
-    const again = await shell.media('upload', '-r', 'many', '--json')
-    assert.equal(again.code, 1)
-    assert.equal(valuesOf(again).filter(({ resumed }) => resumed).length, 198)
-    assert.equal(await countOf('many-'), 199, 'only what was mended is new')
-  })
-
   test('a profile is named for all; one that is not offered ends it at once', async () => {
     const photo = await (await makeSample('photo.jpg')).bytes()
     const names = Array.from({ length: 6 }, (_, n) => `profiled-${n}.jpg`)

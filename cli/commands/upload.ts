@@ -80,10 +80,12 @@ async function send(given: Given, { files, title, profile, parallel }: Plan): Pr
   // Uploads wait out a service that is away: whether there is one is asked first.
   await client.list({ limit: 1 }, { signal })
   const folder = stateFolder(env)
-  const paths = files.map(({ absolute }) => absolute)
   const named = profile === undefined ? [] : [`profile ${profile}`]
-  const journal = await openJournal(folder, [url, title ?? '', ...named, ...paths], Date.now())
-  if (options['anew']) for (const file of files) journal.forget(file)
+  const journal = await openJournal(folder, [url, title ?? '', ...named], Date.now())
+  const forgetAll = async () => {
+    for (const file of files) await journal.forget(file)
+  }
+  if (options['anew']) await forgetAll()
   const results: Result[] = []
   const rate = openRate(files.reduce((sum, { size }) => sum + size, 0))
   const board = openBoard(screen, () => `${results.length} of ${files.length} files  ${rate.text()}`)
@@ -113,7 +115,7 @@ async function send(given: Given, { files, title, profile, parallel }: Plan): Pr
     board.close()
   }
   const failed = results.filter((result) => !isDone(result))
-  if (failed.length === 0) await journal.remove()
+  if (failed.length === 0) await forgetAll()
   summarize(given, results, failed)
   return failed.length > 0 ? exitCodes.failed : exitCodes.done
 }

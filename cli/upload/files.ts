@@ -8,6 +8,8 @@ export interface FileToSend {
   path: string
   absolute: string
   title: string
+  /** Its name on one line: `\n` may stand in a name, and nobody wants to see it there. */
+  filename: string
   size: number
   mtimeMs: number
 }
@@ -66,12 +68,17 @@ async function isLinkedFile(path: string): Promise<boolean> {
 async function describe(path: string): Promise<FileToSend | null> {
   const is = await stat(path).catch(() => lstat(path).catch(() => null))
   if (!is) return null
-  return { path, absolute: resolve(path), title: titleOf(path), size: is.size, mtimeMs: is.mtimeMs }
+  const { size, mtimeMs } = is
+  return { path, absolute: resolve(path), title: titleOf(path), filename: onOneLine(parse(path).base), size, mtimeMs }
+}
+
+function onOneLine(text: string): string {
+  return text.replace(/[\p{Cc}\p{Cs}\ufffd]/gu, ' ')
 }
 
 /** The name without its ending, as a title may be. */
 function titleOf(path: string): string {
   const { name, base } = parse(path)
-  const title = (name || base).replace(/[\p{Cc}\p{Cs}\ufffd]/gu, ' ').slice(0, 500)
+  const title = onOneLine(name || base).slice(0, 500)
   return title.trim() === '' ? 'Untitled' : title
 }

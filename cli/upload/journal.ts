@@ -1,23 +1,23 @@
 import { createHash, randomUUID } from 'node:crypto'
-import { appendFile, mkdir, readFile, rm, stat } from 'node:fs/promises'
+import { mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { homedir } from 'node:os'
 import { join } from 'node:path'
 import type { FileToSend } from './files.ts'
 
 /**
  * What of a run is begun and done, so that the same command goes on where it was ended, and no file is there twice: each
- * is sent under an idempotency key that is written down before. It holds as long as the service remembers keys.
+ * is sent under an idempotency key that is written down before. It holds as long as the service remembers keys. Each file
+ * has a small file of its own, named by what it is: a folder that has got more since, or a pattern that finds others,
+ * is gone on with all the same, and runs beside each other do not disturb each other.
  */
 export interface Journal {
   /** The file's media, when it is uploaded already. */
-  media_idOf(file: FileToSend): string | undefined
+  media_idOf(file: FileToSend): Promise<string | undefined>
   /** The key to send the file under. */
   keyOf(file: FileToSend): Promise<string>
   done(file: FileToSend, media_id: string): Promise<void>
   /** The media is gone: the file is sent under another key. */
-  forget(file: FileToSend): void
-  /** All is done: there is nothing to go on with. */
-  remove(): Promise<void>
+  forget(file: FileToSend): Promise<void>
 }
 
 /** Milliseconds; the service's own memory of keys. */
@@ -29,58 +29,54 @@ export function stateFolder(env: Readonly<Record<string, string | undefined>>): 
 }
 
 interface Entry {
-  id: string
-  key?: string
+  key: string
   media_id?: string
 }
 
-/** @param run what names the run: service, files, title, profile */
-export async function openJournal(folder: string, run: readonly string[], now: number): Promise<Journal> {
-  const path = join(folder, 'runs', `${hashOf(run)}.jsonl`)
-  const age = await stat(path).then(
-    ({ mtimeMs }) => now - mtimeMs,
-    () => 0,
-  )
-  if (age > life) await rm(path, { force: true })
-  await mkdir(join(folder, 'runs'), { recursive: true })
-  const keys = new Map<string, string>()
-  const done = new Map<string, string>()
-  for (const { id, key, media_id } of entriesOf(await readFile(path, 'utf8').catch(() => ''))) {
-    if (key) keys.set(id, key)
-    if (media_id) done.set(id, media_id)
+/** @param what the files are sent to and as: service, title, profile */
+export async function openJournal(folder: string, what: readonly string[], now: number): Promise<Journal> {
+  const runs = join(folder, 'runs')
+  await mkdir(runs, { recursive: true })
+  await removeOld(runs, now)
+  const pathOf = ({ absolute, size, mtimeMs }: FileToSend) =>
+    join(runs, hashOf([...what, absolute, String(size), String(mtimeMs)]))
+  // Put there whole: what is known of a file must outlive a kill at any moment.
+  const write = async (file: FileToSend, entry: Entry) => {
+    const draft = `${pathOf(file)}.${process.pid}`
+    await writeFile(draft, JSON.stringify(entry))
+    await rename(draft, pathOf(file))
   }
-  const note = async (entry: Entry) => await appendFile(path, `${JSON.stringify(entry)}\n`)
+  const read = async (file: FileToSend) => entryOf(await readFile(pathOf(file), 'utf8').catch(() => ''))
   return {
-    media_idOf: (file) => done.get(idOf(file)),
+    media_idOf: async (file) => (await read(file))?.media_id,
     keyOf: async (file) => {
-      const id = idOf(file)
-      const key = keys.get(id) ?? randomUUID()
-      if (!keys.has(id)) await note({ id, key })
-      keys.set(id, key)
+      const known = await read(file)
+      if (known) return known.key
+      const key = randomUUID()
+      await write(file, { key })
       return key
     },
-    done: async (file, media_id) => await note({ id: idOf(file), media_id }),
-    forget: (file) => {
-      done.delete(idOf(file))
-      keys.delete(idOf(file))
-    },
-    remove: async () => await rm(path, { force: true }),
+    done: async (file, media_id) => await write(file, { key: (await read(file))?.key ?? randomUUID(), media_id }),
+    forget: async (file) => await rm(pathOf(file), { force: true }),
   }
 }
 
-/** A line that a crash has cut is passed over. */
-function entriesOf(text: string): Entry[] {
-  return text.split('\n').flatMap((line) => {
-    try {
-      return [JSON.parse(line) as Entry]
-    } catch {
-      return []
-    }
-  })
+async function removeOld(runs: string, now: number): Promise<void> {
+  for (const name of await readdir(runs)) {
+    const path = join(runs, name)
+    const found = await stat(path).catch(() => null)
+    if (found && now - found.mtimeMs > life) await rm(path, { force: true })
+  }
 }
 
-function idOf({ absolute, size, mtimeMs }: FileToSend): string {
-  return hashOf([absolute, String(size), String(mtimeMs)])
+/** One that a power cut has emptied names nothing. */
+function entryOf(text: string): Entry | null {
+  try {
+    const entry = JSON.parse(text)
+    return typeof entry?.key === 'string' ? entry : null
+  } catch {
+    return null
+  }
 }
 
 function hashOf(texts: readonly string[]): string {

@@ -77,14 +77,14 @@ function isRefused(error: unknown): boolean {
 
 async function sendOne(run: Run, file: FileToSend): Promise<{ media: Media; again: boolean }> {
   const { client, journal, signal } = run
-  const known = journal.media_idOf(file)
+  const known = await journal.media_idOf(file)
   if (known !== undefined) {
     const media = await client.get(known, { signal }).catch(whenGone)
     if (media) {
       run.onSent(file.size)
       return { media, again: true }
     }
-    journal.forget(file)
+    await journal.forget(file)
   }
   const media = await transfer(run, file)
   await journal.done(file, media.media_id)
@@ -106,6 +106,7 @@ async function transfer({ client, journal, board, ...run }: Run, file: FileToSen
   }
   const options = {
     title: run.title ?? file.title,
+    filename: file.filename,
     profile: run.profile,
     signal: run.signal,
     resume: folderResumeStore(join(run.stateFolder, 'uploads')),
@@ -132,7 +133,7 @@ async function withKey<T>(journal: Journal, file: FileToSend, send: (key: string
   } catch (error) {
     const spent = ['wrong_state', 'idempotency_mismatch']
     if (!(error instanceof MediaServiceError && spent.includes(error.code))) throw error
-    journal.forget(file)
+    await journal.forget(file)
     return await send(await journal.keyOf(file))
   }
 }
