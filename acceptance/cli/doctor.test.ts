@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { generateKeyPairSync } from 'node:crypto'
-import { chmod, readdir, writeFile } from 'node:fs/promises'
+import { chmod, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { promisify } from 'node:util'
 import { openShell, type Shell, valuesOf } from './media.ts'
 
 interface Finding {
@@ -21,8 +23,8 @@ describe('media doctor', () => {
   })
   after(async () => await shell.remove())
 
-  async function findings(env: Record<string, string>, ...args: string[]) {
-    const said = await shell.start(['doctor', '--json', ...args], { PORT: '0', ...env }).ended
+  async function findings(env: Record<string, string>, how: { within?: string[] } = {}) {
+    const said = await shell.start(['doctor', '--json'], { PORT: '0', ...env }, how).ended
     return { code: said.code, of: (check: string) => valuesOf<Finding>(said).filter((one) => one.check === check) }
   }
 
@@ -83,6 +85,73 @@ describe('media doctor', () => {
     assert.match(of('delivery key')[0]?.detail ?? '', /neither an ECDSA P-256 key nor an RSA key of 2048/)
     assert.match(of('upload key')[0]?.detail ?? '', /fewer than 32 bytes/)
     assert.match(of('API keys')[0]?.detail ?? '', /AUTH_API_KEYS_FILE names a file that cannot be read/)
+  })
+
+  test('secrets that anybody here can read', async () => {
+    const keys = join(shell.folder, 'open/keys')
+    await mkdir(keys, { recursive: true })
+    const [made, named] = [join(keys, 'upload-tokens'), join(shell.folder, 'upload.key')]
+    for (const file of [made, named, join(keys, 'cdn-public.pem')]) await writeFile(file, 'x'.repeat(32))
+    const env = { DATA_DIR: join(shell.folder, 'open'), AUTH_UPLOAD_KEY_FILE: named }
+    for (const file of [made, named]) await chmod(file, 0o644)
+    const { code, of } = await findings(env)
+    assert.equal(code, 0, 'the service works')
+    assert.deepEqual(
+      of('secrets').map(({ status, mend }) => [status, mend]),
+      [made, named].map((file) => ['warning', `chmod 600 ${file}`]),
+    )
+    for (const file of [made, named]) await chmod(file, 0o600)
+    assert.deepEqual((await findings(env)).of('secrets'), [])
+  })
+
+  test('no sandbox: at a loopback address a warning, elsewhere videos are refused', async () => {
+    const bin = join(shell.folder, 'bin')
+    await mkdir(bin)
+    const { stdout } = await promisify(execFile)('sh', [
+      '-c',
+      'for one in ffmpeg ffprobe prlimit setpriv nice; do command -v $one; done',
+    ])
+    for (const program of stdout.trim().split('\n')) await symlink(program, join(bin, program.split('/').at(-1) ?? ''))
+    const without = await findings({ PATH: bin })
+    assert.equal(without.code, 0)
+    const [found] = without.of('sandbox')
+    assert.deepEqual([found?.status, found?.detail], ['warning', 'weak: bubblewrap (bwrap) is not installed.'])
+    assert.match(found?.mend ?? '', /apt-get install bubblewrap/)
+
+    const keys = join(shell.folder, 'some keys')
+    await writeFile(keys, `${'0'.repeat(64)} ada\n`)
+    // As one says in a container without namespaces of its own.
+    await writeFile(join(bin, 'bwrap'), '#!/bin/sh\necho "No permissions to create new namespace" >&2\nexit 1\n', {
+      mode: 0o755,
+    })
+    const open = await findings({ PATH: bin, HOST: '0.0.0.0', AUTH_API_KEYS_FILE: keys })
+    assert.equal(open.code, 1)
+    assert.match(open.of('sandbox')[0]?.detail ?? '', /No permissions .* Video and sound are refused/)
+    assert.match(open.of('sandbox')[0]?.mend ?? '', /allow user namespaces, or say SANDBOX=weak/)
+    const forced = await findings({ PATH: bin, SANDBOX: 'bwrap' })
+    assert.equal(forced.of('sandbox')[0]?.status, 'error')
+    assert.equal((await findings({ PATH: bin, SANDBOX: 'weak' })).of('sandbox')[0]?.status, 'ok')
+  })
+
+  test('a disk that is nearly full, and one that will be soon', async () => {
+    const place = join(shell.folder, 'small')
+    await mkdir(place)
+    const cases = [
+      [512 * 1024 ** 2, 'error'],
+      [4 * 1024 ** 3, 'warning'],
+    ] as const
+    for (const [size, status] of cases) {
+      // A disk of its own: memory, of which nothing is used.
+      const disk = ['--dev-bind', '/', '/', '--size', String(size), '--tmpfs', place]
+      const { code, of } = await findings({ DATA_DIR: place }, { within: ['bwrap', ...disk] })
+      const [found] = of('disk')
+      assert.deepEqual(
+        [found?.status, found?.detail],
+        [status, `${(size / 1024 ** 3).toFixed(1)} GiB free in ${place}`],
+      )
+      assert.match(found?.mend ?? '', /^Free some, or set DATA_DIR to a larger disk/)
+      assert.equal(code, status === 'error' ? 1 : 0)
+    }
   })
 
   test('a port that another has, and a folder that takes nothing', async () => {

@@ -1,4 +1,4 @@
-import { access } from 'node:fs/promises'
+import { access, readdir, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Config } from '../../config.ts'
 import { checkCloudFrontKey, openKeys } from '../../delivery/keys.ts'
@@ -10,7 +10,7 @@ import type { Chance } from '../../media/clock.ts'
 import { readEndpoints } from '../../notices/endpoints.ts'
 import { refuseLonelyWorker, requireDeliveryKeys, requireDistribution, requireSharedKeys } from '../engines.ts'
 import type { Role } from '../site.ts'
-import { type Finding, ok, tried } from './finding.ts'
+import { type Finding, ok, tried, warning } from './finding.ts'
 
 const fit = 'the settings go together'
 
@@ -54,6 +54,7 @@ export async function examineKeys(config: Config, role: Role, chance: Chance): P
     ...(tlsCertFile || tlsKeyFile
       ? [await tried('TLS', async () => (await readTls(config.http), `certificate ${tlsCertFile} and its key`))]
       : []),
+    ...(await examineSecrecy(config)),
     ...(isEdge
       ? []
       : [
@@ -85,4 +86,22 @@ async function readDeliveryKeys({ service, delivery }: Config, chance: Chance): 
   if (!signing) return `${publicKeys.size} to verify with, none to sign`
   if (driver === 'cloudfront') checkCloudFrontKey(signing.privateKey)
   return `${signing.privateKey.asymmetricKeyType === 'ec' ? 'ECDSA P-256' : 'RSA'}, key pair ${signing.keyPairId}`
+}
+
+/** Files of secrets that anybody on this machine can read. A warning: where containers get them so, the container is the wall. */
+async function examineSecrecy({ service, delivery, http, notices }: Config): Promise<Finding[]> {
+  const folder = join(service.dataDir, 'keys')
+  const made = await readdir(folder).catch(() => [])
+  const named = [delivery.privateKeyFile, http.uploadKeyFile, http.tlsKeyFile, notices.webhooksFile]
+  const files = [...made.filter((name) => !name.includes('public')).map((name) => join(folder, name)), ...named]
+  const found = await Promise.all(files.map(async (file) => (file && (await isOpenToAll(file)) ? [file] : [])))
+  return found.flat().map((file) => warning('secrets', `${file} can be read by anybody here.`, `chmod 600 ${file}`))
+}
+
+/** Whether those who are neither its owner nor of its group may read it. What cannot be asked is another check's matter. */
+async function isOpenToAll(file: string): Promise<boolean> {
+  return await stat(file).then(
+    ({ mode }) => (mode & 0o004) !== 0,
+    () => false,
+  )
 }
