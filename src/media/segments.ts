@@ -23,9 +23,10 @@ export const mostSegments = 80
 /** A segment that is never heard of again is missed after so long. Milliseconds. */
 export const longestWait = 10 * 60_000
 
-export function newSegmentJob(process: Job, { plan, n }: SegmentName, now: number): Job {
+/** @param held whether it waits for the ones before it */
+export function newSegmentJob(process: Job, { plan, n }: SegmentName, { now, held }: { now: number; held: boolean }) {
   const { media_id, user_id, trace } = process
-  const job = newJob({ media_id, user_id, kind: 'segment', lane: 'tasks-long', now, trace })
+  const job = newJob({ media_id, user_id, kind: 'segment', lane: 'tasks-long', now, held, trace })
   return { ...job, job_id: `${job.job_id}.${plan}.${n}` }
 }
 

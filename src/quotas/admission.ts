@@ -108,6 +108,11 @@ export function openAdmission(options: AdmissionOptions): Admission {
       return held
     },
     refill: refillOrLater,
+    segmentsOf: async (user_id) => {
+      const cap = await capNow()
+      const live = await metadata.userJobs(user_id, { held: false, limit: cap })
+      return Math.max(1, Math.floor(cap / Math.max(1, live.length)))
+    },
   }
 }
 

@@ -45,7 +45,7 @@ async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): 
   const processed = canCut(processor)
     ? await processor.processOrCut({ ...task, segments: segmentsOf(cut) })
     : await processor.process(task)
-  if ('segments' in processed) return cutInto(processed.segments, claim, doing)
+  if ('segments' in processed) return await cutInto(processed.segments, claim, doing)
   const now = clock.now()
   const { status, event } = advance('processing', 'processed')
   const { temp_s3_url } = record

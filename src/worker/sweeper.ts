@@ -4,10 +4,12 @@ import { codeOf } from '../media/errors.ts'
 import { type Job, nextSweep } from '../media/jobs.ts'
 import { type ObjectRef, s3Url } from '../media/locations.ts'
 import type { Log } from '../media/log.ts'
+import { newestCut } from '../media/segments.ts'
 import type { Metadata } from '../metadata/port.ts'
 import { isExpiring, type ObjectStore } from '../objects/port.ts'
 import type { Queue } from '../queue/port.ts'
 import type { Lead } from './lead.ts'
+import { letGo } from './segments.ts'
 
 export interface SweeperOptions {
   metadata: Metadata
@@ -64,7 +66,8 @@ export function startSweeper(options: SweeperOptions): Sweeper {
 }
 
 /** Sends first, then notes it: a crash between the two sends once more, which does no harm. */
-export async function wakeDueJobs({ metadata, queue, clock, log, admission }: SweeperOptions): Promise<void> {
+export async function wakeDueJobs(options: SweeperOptions): Promise<void> {
+  const { metadata, queue, clock, log, admission } = options
   const now = clock.now()
   const due = await metadata.dueJobs(now, wakeBatch)
   const held = due.filter(({ state }) => state === 'held')
@@ -76,6 +79,10 @@ export async function wakeDueJobs({ metadata, queue, clock, log, admission }: Sw
   if (due.length > held.length) log.debug({ jobs: due.length - held.length }, 'woke jobs')
   // Whoever ends a job lets the next of its user go: these are for when he died before he did.
   for (const user_id of new Set(held.map((job) => job.user_id))) await (admission ?? freeAdmission).refill(user_id)
+  for (const media_id of new Set(held.filter(({ kind }) => kind === 'segment').map((job) => job.media_id))) {
+    const cut = newestCut(await metadata.jobsOf(media_id))
+    if (cut) await letGo(cut, options)
+  }
   for (const job of held) await noteWake(metadata, job, now)
 }
 
