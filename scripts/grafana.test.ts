@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
+import { openEdgeFigures } from '../src/delivery/figures.ts'
 import { systemClock } from '../src/media/clock.ts'
 import { silentLog } from '../src/media/log.ts'
 import { openMetrics } from '../src/worker/metrics.ts'
@@ -16,7 +17,7 @@ interface Panel {
 const page = readFileSync(join(import.meta.dirname, '../docs/grafana.json'), 'utf8')
 const { panels } = JSON.parse(page) as { panels: Panel[] }
 
-/** Each metric that a process tells, by name, with its labels. */
+/** Each metric that a process or an edge of its own tells, by name, with its labels. */
 async function metricsTold(): Promise<Map<string, string>> {
   const metadata = {
     countJobs: async () => ({ held: 0, queued: 0, running: 0, done: 0, parked: 0 }),
@@ -25,7 +26,8 @@ async function metricsTold(): Promise<Map<string, string>> {
   }
   const queue = { depth: async () => ({ tasks: 0, 'tasks-long': 0 }) }
   const metrics = openMetrics({ queue, metadata, clock: systemClock, log: silentLog })
-  const text = await metrics.text()
+  const edge = openEdgeFigures({ storage: { bytes: () => 0, limit: 0 } })
+  const text = (await metrics.text()) + (await edge.text())
   await metrics.stop()
   return new Map([...text.matchAll(/^# TYPE (\S+) (\S+)$/gm)].map(([, name = '', type = '']) => [name, type]))
 }

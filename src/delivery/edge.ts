@@ -24,7 +24,7 @@ import {
 import { openSending } from './sending.ts'
 import type { Verifier } from './signer.ts'
 import { type Found, openSmallFiles } from './small.ts'
-import { cutReply, openSource, type Reply, type Request } from './stream.ts'
+import { cutReply, openSource, type Reply, type Request, type Source } from './stream.ts'
 
 export interface Edge {
   /**
@@ -66,6 +66,8 @@ export interface EdgeOptions {
   corsOrigins?: readonly string[]
   /** Told where each reply came from; must not throw. */
   onServed?: ((from: ServedFrom) => void) | undefined
+  /** Told when the store failed; must not throw. */
+  onOriginError?: (() => void) | undefined
   /** A reader that takes nothing for so long is dropped. Milliseconds; default a minute. */
   stallLimit?: number
 }
@@ -87,7 +89,14 @@ const rememberedAddresses = 8 * 1024 * 1024
 export function openEdge(options: EdgeOptions): Edge {
   const { objects, bucket, clock, log, verifier, basePath, publicBaseUrl, problemOf, isDeleted } = options
   const { addressOf = (request: Request) => request.socket.remoteAddress } = options
-  const { memoryBytes = 64 * 1024 * 1024, stallLimit = 60_000, storage, corsOrigins = [], onServed } = options
+  const {
+    memoryBytes = 64 * 1024 * 1024,
+    stallLimit = 60_000,
+    storage,
+    corsOrigins = [],
+    onServed,
+    onOriginError,
+  } = options
   const kept = storage && !hasLocalFiles(objects) ? openKeptObjects({ objects, storage, clock }) : null
   const accesses = openLru<Access>(rememberedAddresses)
   const small = openSmallFiles({ objects, memoryBytes })
@@ -133,11 +142,11 @@ export function openEdge(options: EdgeOptions): Edge {
     if (!presence.isFresh(access)) await checkPresence(access)
     const known = small.find(ref)
     const found = known ?? (await small.load(ref))
-    onServed?.(known?.bytes ? 'memory' : 'store')
     const answer = answerFor({ method, headers: request.headers }, found.object, disposition)
     if (cors) Object.assign(answer.headers, cors)
     if (answer.status === 412 || answer.status === 416) return refuse(reply, refusals[answer.status], answer.headers)
     if (answer.range && !found.bytes) return await stream(reply, access, { found, answer })
+    onServed?.(known ? 'memory' : 'store')
     writeHead(reply, answer.status, answer.headers)
     finish(reply, answer.range ? partOf(found, answer.range) : undefined)
   }
@@ -149,9 +158,10 @@ export function openEdge(options: EdgeOptions): Edge {
     try {
       const { ref } = access
       const { size } = found.object
-      const source = await (kept
+      const source: Source & { from?: ServedFrom } = await (kept
         ? kept.open({ ref, size, range, signal })
         : openSource({ objects, ref, range, signal }))
+      onServed?.(source.from ?? 'store')
       await sendSource(reply, answer, source)
     } finally {
       end()
@@ -162,7 +172,10 @@ export function openEdge(options: EdgeOptions): Edge {
   function refuse(reply: Reply, error: unknown, headers: Answer['headers'] = {}): void {
     if (codeOf(error) === 'interrupted') return cutReply(reply)
     const problem = problemOf(error)
-    if (problem.status >= 500) log.error({ error }, 'the edge could not deliver')
+    if (problem.status >= 500) {
+      onOriginError?.()
+      log.error({ error }, 'the edge could not deliver')
+    }
     if (reply.headersSent) return cutReply(reply)
     sendProblem(reply, problem, { ...headers, ...corsFor(reply.req.headers.origin, corsOrigins) })
   }

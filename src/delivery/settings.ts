@@ -1,5 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { flag, integer, list, oneOf, optionalText, type Setting, type SettingsOf } from '../media/setting.ts'
+import { flag, integer, list, oneOf, optionalText, portOrOff, type Setting, type SettingsOf } from '../media/setting.ts'
 
 /** Without a slash at the end; signed addresses continue it byte by byte, so it is taken as it is written. */
 const baseUrl: Setting<string | undefined> = {
@@ -118,6 +118,10 @@ export const deliverySettings = {
     unit: 'bytes',
     default: '10737418240',
     summary: 'How much of it is kept: what was not used for longest goes.',
+  }),
+  metricsPort: portOrOff('EDGE_METRICS_PORT', {
+    summary:
+      'Where an edge of its own answers `/healthz`, `/readyz` and `/metrics`, on `HOST`; they ask for no identity and name no media: keep it to your own network. The API answers them on `PORT`, metrics to operators.',
   }),
   imagePresetsFile: optionalText('IMAGE_PRESETS_FILE', {
     takes: 'a JSON file',

@@ -11,5 +11,5 @@ export interface Measured {
   bytes: number
 }
 
-/** Where an edge had a reply from. */
-export type ServedFrom = 'memory' | 'store'
+/** Where an edge had a reply from: its memory, its disk, or the store or origin behind it. */
+export type ServedFrom = 'memory' | 'disk' | 'store'

@@ -70,6 +70,18 @@ export function oneOf<const V extends string>(variable: string, values: readonly
   }
 }
 
+/** A port that is listened on when it is asked for; null: it is not. */
+export function portOrOff(variable: string, { summary }: Pick<Words, 'summary'>): Setting<number | null> {
+  return {
+    ...base(variable, '`off`, or a port, 0–65535', { summary, default: 'off' }),
+    parse: (value) => {
+      if (value === 'off') return null
+      if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) throw new Error('not a port')
+      return Number(value)
+    },
+  }
+}
+
 export function flag(variable: string, words: Required): Setting<boolean> {
   const { parse, ...rest } = oneOf(variable, ['true', 'false'], words)
   return { ...rest, parse: (value) => parse(value) === 'true' }

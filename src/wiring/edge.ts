@@ -1,16 +1,20 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { join } from 'node:path'
 import { openSharedCache } from '../delivery/cache/cache.ts'
 import { openHttpOrigin } from '../delivery/cache/origin.ts'
 import { openStorage, type Storage } from '../delivery/cache/storage.ts'
 import { type Edge, openEdge } from '../delivery/edge.ts'
+import { type EdgeFigures, openEdgeFigures } from '../delivery/figures.ts'
 import { type DeliveryKeys, openKeys } from '../delivery/keys.ts'
 import { openVerifier } from '../delivery/signer.ts'
 import { ownFolder } from '../embedded/owned.ts'
 import { problemOf } from '../http/errors.ts'
+import type { Readiness } from '../http/readiness.ts'
 import { listenStandalone } from '../http/standalone.ts'
 import type { ServedFrom } from '../media/measured.ts'
 import { openObjects } from '../objects/open.ts'
 import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
+import { listenForProbes } from './probes.ts'
 import { once, type Site } from './site.ts'
 
 /** The edge in a process of its own. */
@@ -29,11 +33,30 @@ export async function startEdge(site: Site): Promise<string[]> {
 async function startPublicEdge(site: Site, origin: string): Promise<string[]> {
   const { config, closers } = site
   const storage = await openCacheStorage(site)
-  const cache = openSharedCache({ ...site, storage, origin: openHttpOrigin(origin) })
-  const server = await listenStandalone(config.http, (request, reply) => void cache.handle(request, reply))
+  const figures = openEdgeFigures({ storage })
+  const cache = openSharedCache({ ...site, ...figures, storage, origin: openHttpOrigin(origin) })
+  const server = await listenStandalone(config.http, counted(figures, cache))
   closers.add('cache', cache.close)
   closers.add('server', server.close)
-  return [`Edge is listening on ${server.address}`, '', `caches     ${origin}, for everybody`]
+  // An origin that is away is no reason to take a cache that has its files out of use.
+  const probes = await startEdgeProbes(site, figures, {})
+  return [`Edge is listening on ${server.address}`, '', `caches     ${origin}, for everybody`, ...probes]
+}
+
+/** A line for the banner, where it is asked for. */
+async function startEdgeProbes(site: Site, metrics: EdgeFigures, readiness: Readiness): Promise<string[]> {
+  const port = site.config.delivery.metricsPort
+  if (port === null) return []
+  const given = { readiness, metrics, drivers: { objects: site.config.objects.driver } }
+  return [`metrics    ${await listenForProbes(site, { ...given, port, portSetting: 'EDGE_METRICS_PORT' })}/metrics`]
+}
+
+/** Each request is counted, whatever becomes of it. */
+function counted({ count }: EdgeFigures, { handle }: Pick<Edge, 'handle'>) {
+  return (request: IncomingMessage, reply: ServerResponse) => {
+    count(request, reply)
+    void handle(request, reply)
+  }
 }
 
 /**
@@ -65,12 +88,17 @@ async function startSignedEdge(site: Site): Promise<string[]> {
   // It has the server to itself, so it lies where signed addresses say.
   const basePath = new URL(config.delivery.baseUrl ?? 'http://edge/cdn').pathname.replace(/\/$/, '')
   const storage = await openFarStorage(site, objects)
-  const edge = once(() => openSiteEdge(site, { objects, keys, publicBaseUrl: publicBaseUrl(), basePath, storage }))
-  const server = await listenStandalone(config.http, (request, reply) => void edge().handle(request, reply))
+  const figures = openEdgeFigures({ storage })
+  const edge = once(() =>
+    openSiteEdge(site, { ...figures, objects, keys, publicBaseUrl: publicBaseUrl(), basePath, storage }),
+  )
+  const handle: Edge['handle'] = async (request, reply) => await edge().handle(request, reply)
+  const server = await listenStandalone(config.http, counted(figures, { handle }))
   closers.add('edge', () => edge().close())
   closers.add('server', server.close)
   address = config.http.publicUrl ?? server.address
-  return [`Edge is listening on ${server.address}`, '', `serves     ${publicBaseUrl()}/…`]
+  const probes = await startEdgeProbes(site, figures, { objects: objects.ping })
+  return [`Edge is listening on ${server.address}`, '', `serves     ${publicBaseUrl()}/…`, ...probes]
 }
 
 /**
@@ -95,6 +123,7 @@ interface EdgeGiven {
   isDeleted?: (media_id: string) => Promise<boolean>
   storage: Storage | undefined
   onServed?: (from: ServedFrom) => void
+  onOriginError?: () => void
 }
 
 export function openSiteEdge({ config, clock, chance, log }: Site, { keys, storage, ...given }: EdgeGiven): Edge {

@@ -1,8 +1,6 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { isLoopback } from '../http/identity.ts'
-import { openProbes } from '../http/probes.ts'
-import { listenStandalone } from '../http/standalone.ts'
 import { readSteps } from '../processing/gates/steps.ts'
 import { openProcessor } from '../processing/pipeline.ts'
 import type { Processor } from '../processing/process.ts'
@@ -18,6 +16,7 @@ import { traced } from '../worker/traced.ts'
 import { startWorker } from '../worker/worker.ts'
 import { describeEngines, isShared } from './engines.ts'
 import { type Ports, readinessOf } from './ports.ts'
+import { listenForProbes } from './probes.ts'
 import type { Site } from './site.ts'
 
 /** What doing jobs takes, wherever the wake-ups come from. */
@@ -71,13 +70,11 @@ export function openSiteMetrics(site: Site, ports: Ports): Metrics {
 
 /** Health and figures of a worker of its own; a line for the banner. */
 export async function startProbes(site: Site, ports: Ports, metrics: Metrics): Promise<string> {
-  const { config, closers } = site
-  const { port } = config.worker
+  const { port } = site.config.worker
   if (port === null) return 'Worker is waiting for jobs'
-  const probes = openProbes({ ...site, readiness: readinessOf(ports), drivers: await describeEngines(site), metrics })
-  const server = await listenStandalone({ ...config.http, port, portSetting: 'WORKER_PORT' }, probes)
-  closers.add('probes', server.close)
-  return `Worker is waiting for jobs, and listening on ${server.address} for /healthz, /readyz and /metrics`
+  const given = { readiness: readinessOf(ports), drivers: await describeEngines(site), metrics }
+  const address = await listenForProbes(site, { ...given, port, portSetting: 'WORKER_PORT' })
+  return `Worker is waiting for jobs, and listening on ${address} for /healthz, /readyz and /metrics`
 }
 
 /** A line on each for the operator. */

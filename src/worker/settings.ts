@@ -1,20 +1,5 @@
 import { availableParallelism } from 'node:os'
-import { integer, type Setting, type SettingsOf, text } from '../media/setting.ts'
-
-/** Null: it does not listen. */
-const port: Setting<number | null> = {
-  ...text('WORKER_PORT', {
-    default: 'off',
-    takes: '`off`, or a port, 0–65535',
-    summary:
-      'Where a worker of its own answers `/healthz`, `/readyz` and `/metrics`, on `HOST`; they ask for no identity and name no media. The API answers them on `PORT`, metrics to operators.',
-  }),
-  parse: (value) => {
-    if (value === 'off') return null
-    if (!/^\d{1,5}$/.test(value) || Number(value) > 65_535) throw new Error('not a port')
-    return Number(value)
-  },
-}
+import { integer, portOrOff, type SettingsOf } from '../media/setting.ts'
 
 export const workerSettings = {
   concurrency: integer('WORKER_CONCURRENCY', {
@@ -45,6 +30,9 @@ export const workerSettings = {
     default: '10',
     summary: 'How long running jobs may finish when the process is told to stop; then they are handed back.',
   }),
-  port,
+  port: portOrOff('WORKER_PORT', {
+    summary:
+      'Where a worker of its own answers `/healthz`, `/readyz` and `/metrics`, on `HOST`; they ask for no identity and name no media. The API answers them on `PORT`, metrics to operators.',
+  }),
 }
 export type WorkerSettings = SettingsOf<typeof workerSettings>

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import type { Clock } from '../../media/clock.ts'
 import { codeOf, MediaError } from '../../media/errors.ts'
 import type { Log } from '../../media/log.ts'
+import type { ServedFrom } from '../../media/measured.ts'
 import { cutReply, type Reply, type Request } from '../stream.ts'
 import { type Directives, directivesOf } from './directives.ts'
 import { endToEnd, type Fields, fieldsOf, valueOf, without } from './fields.ts'
@@ -22,6 +23,10 @@ export interface SharedCacheOptions {
   origin: Origin
   clock: Clock
   log: Log
+  /** Told where each reply came from; must not throw. */
+  onServed?: ((from: ServedFrom) => void) | undefined
+  /** Told when the origin failed, or gave no answer; must not throw. */
+  onOriginError?: (() => void) | undefined
 }
 
 /** What a reader asks. */
@@ -41,7 +46,9 @@ type Obtained = { how: string } & ({ entry: Entry } | { response: OriginResponse
 const conditions = ['if-none-match', 'if-modified-since', 'if-match', 'if-unmodified-since', 'if-range', 'range']
 const safeMethods = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE'])
 
-export function openSharedCache({ storage, origin, clock, log }: SharedCacheOptions): SharedCache {
+export function openSharedCache(options: SharedCacheOptions): SharedCache {
+  const { storage, clock, log, onServed, onOriginError } = options
+  const origin = watched(options.origin, onOriginError)
   const underWay = new Map<string, Promise<Obtained>>()
   /** How often a key was invalidated while somebody fetched it: what was asked for before is not kept. */
   const invalidated = new Map<string, number>()
@@ -155,6 +162,7 @@ export function openSharedCache({ storage, origin, clock, log }: SharedCacheOpti
 
   async function sendObtained(reply: Reply, asked: Asked, { how, ...what }: Obtained): Promise<void> {
     const status = `edge; ${how}`
+    onServed?.(how.startsWith('hit') ? 'disk' : 'store')
     if ('entry' in what) await sendEntry({ ...asked, reply, storage, entry: what.entry, now: clock.now(), status })
     else await sendResponse({ ...asked, reply, response: what.response, status })
   }
@@ -181,6 +189,24 @@ export function openSharedCache({ storage, origin, clock, log }: SharedCacheOpti
       closed.abort(new MediaError('interrupted', 'the edge is closing'))
       origin.close()
       await storage.close()
+    },
+  }
+}
+
+/** Tells of what fails: no answer that is not the reader's own doing, and answers of 5xx. */
+function watched(origin: Origin, onError: (() => void) | undefined): Origin {
+  if (!onError) return origin
+  return {
+    ...origin,
+    fetch: async (question) => {
+      try {
+        const response = await origin.fetch(question)
+        if (response.status >= 500) onError()
+        return response
+      } catch (error) {
+        if (!question.signal.aborted) onError()
+        throw error
+      }
     },
   }
 }

@@ -1,5 +1,6 @@
 import type { Clock } from '../../media/clock.ts'
 import type { ObjectRef } from '../../media/locations.ts'
+import type { ServedFrom } from '../../media/measured.ts'
 import type { ObjectStore } from '../../objects/port.ts'
 import type { ByteRange } from '../range.ts'
 import { openFile, type Source, sourceOf } from '../stream.ts'
@@ -8,10 +9,12 @@ import type { Entry, Storage } from './storage.ts'
 
 /** Large objects of a store that is far away, on this machine's disk: each is brought once, however many read it. */
 export interface KeptObjects {
-  open(given: { ref: ObjectRef; size: number; range: ByteRange; signal: AbortSignal }): Promise<Source>
+  open(given: { ref: ObjectRef; size: number; range: ByteRange; signal: AbortSignal }): Promise<KeptSource>
   /** Lets go of all that a media has here. */
   forget(media_id: string): void
 }
+
+export type KeptSource = Source & { from: ServedFrom }
 
 /** Bytes that a reader waits for; what lies farther ahead it is brought by itself. */
 const nearby = 8 * 1024 * 1024
@@ -57,16 +60,18 @@ export function openKeptObjects(given: { objects: ObjectStore; storage: Storage;
 
   return {
     open: async ({ ref, size, range, signal }) => {
-      const entry = storage.find(ref.key)[0] ?? (clock.now() < restsUntil ? null : bring(ref, size))
+      const known = storage.find(ref.key)[0]
+      const entry = known ?? (clock.now() < restsUntil ? null : bring(ref, size))
       if (entry && !entry.fill) {
         const path = storage.pathOf(entry)
         const source = await openFile(path, { range, signal }).catch(() => null)
-        if (source) return source
+        if (source) return { ...source, from: 'disk' }
         storage.remove(entry) // somebody has taken its file
       }
       const near = entry?.fill && range.start <= entry.fill.received() + nearby
       const body = near ? follow(ref, entry.fill as Fill, range, signal) : await fromStore(ref, range, signal)
-      return sourceOf(body, signal)
+      // Who follows what is being brought for another asks nothing of the store.
+      return { ...sourceOf(body, signal), from: near && known ? 'disk' : 'store' }
     },
     forget: (media_id) => storage.dropPrefix(`${media_id}/`),
   }

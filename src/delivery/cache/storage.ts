@@ -39,6 +39,9 @@ export interface Storage {
   remove(entry: Entry): void
   /** The bytes, when they are few. */
   small(entry: Entry): Promise<Buffer | null>
+  /** What it takes on disk, and may take at most. */
+  bytes(): number
+  readonly limit: number
   /** Where the bytes lie, when they are whole. */
   pathOf(entry: Entry): string
   /** Resolves when what is under way is written. */
@@ -171,6 +174,8 @@ export async function openStorage(options: StorageOptions): Promise<Storage> {
       bodies.set(entry.id, read, read.length + overhead)
       return read
     },
+    bytes: () => bytes,
+    limit,
     pathOf,
     close: async () => {
       while (work.size > 0) await Promise.all(work)

@@ -91,11 +91,14 @@ async function examineSync(place: string, clock: Clock): Promise<Finding> {
 }
 
 /** Whether what listens can. */
-export async function examinePorts({ http, worker }: Config, role: Role): Promise<Finding[]> {
+export async function examinePorts({ http, worker, delivery }: Config, role: Role): Promise<Finding[]> {
   const ports = [
     ...(role === 'worker' ? [] : [{ host: http.host, port: http.port, portSetting: 'PORT' }]),
     ...(role === 'worker' && worker.port !== null
       ? [{ host: http.host, port: worker.port, portSetting: 'WORKER_PORT' }]
+      : []),
+    ...(role === 'edge' && delivery.metricsPort !== null
+      ? [{ host: http.host, port: delivery.metricsPort, portSetting: 'EDGE_METRICS_PORT' }]
       : []),
   ]
   return await Promise.all(ports.map(examinePort))
