@@ -122,7 +122,26 @@ describe('what stands beside film and stream', () => {
       found.every((grey, at) => at === 0 || grey > (found[at - 1] ?? 0)),
       found.map(Math.round).join(),
     )
-    assert.equal(named(made, 'storyboard')?.content_type, 'image/jpeg')
+    const { content_type, width, height } = named(made, 'storyboard') ?? {}
+    // Thirty are two sheets of fifteen, with no place left empty.
+    assert.deepEqual([content_type, width, height], ['image/jpeg', 5 * 160, 3 * 90])
+  })
+
+  test('the storyboard of a short film is as large as its pictures need', async () => {
+    for (const [seconds, columns, rows] of [
+      [0.5, 1, 1],
+      [3, 3, 1],
+      [7, 4, 2],
+    ] as const) {
+      const path = file(`short-${seconds}.mp4`)
+      await ffmpeg(...picture('320x180', seconds), ...h264, path)
+      const made = await make(path)
+      const { width, height } = await sharp(await bed.pathOf(made, 'storyboard')).metadata()
+      assert.deepEqual([width, height], [columns * 160, rows * 90])
+      const vtt = await readFile(await bed.pathOf(made, 'storyboard.vtt'), 'utf8')
+      assert.equal(vtt.match(/sheet-001\.jpg/g)?.length, Math.ceil(seconds))
+      assert.doesNotMatch(vtt, /sheet-002/)
+    }
   })
 
   test('the preview moves, the sound alone is sound alone', async () => {

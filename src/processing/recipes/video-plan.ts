@@ -112,10 +112,25 @@ export function rateOf({ rate }: VideoFacts): number {
   return Math.min(fastest, Math.max(1, rate ?? 30))
 }
 
-/** Some 240 pictures of a long film, one a second of a short one. */
+/** Some 240 pictures of a long film, one a second of a short one, on sheets of much the same number. */
 function planStoryboard(target: Size, duration: number | null): Storyboard {
+  const tile = fitEven(target, tileBox)
   const every = Math.max(1, Math.ceil((duration ?? 2_400) / 240))
-  return { tile: fitEven(target, tileBox), columns: 5, rows: 5, every }
+  const count = duration === null ? mostOnSheet : Math.max(1, Math.ceil(duration / every))
+  return { tile, every, ...gridOf(Math.ceil(count / Math.ceil(count / mostOnSheet))) }
+}
+
+const mostColumns = 5
+const mostOnSheet = mostColumns ** 2
+
+/** The widest of those that leave the fewest places empty. */
+function gridOf(count: number): { columns: number; rows: number } {
+  let best = { columns: mostColumns, rows: mostColumns }
+  for (let columns = 1; columns <= mostColumns; columns++) {
+    const rows = Math.ceil(count / columns)
+    if (rows <= mostColumns && columns * rows <= best.columns * best.rows) best = { columns, rows }
+  }
+  return best
 }
 
 /** From where a film has begun in earnest. */
