@@ -21,6 +21,8 @@ import { openPorts, type Ports } from './wiring/ports.ts'
 import { once, openLog, type Role, type Site } from './wiring/site.ts'
 import { openSiteMetrics, openWorkParts, startProbes, startSweep, startWork, type WorkParts } from './wiring/work.ts'
 import type { Metrics } from './worker/metrics.ts'
+import { traced } from './worker/traced.ts'
+import { noWatch, type Watch } from './worker/watch.ts'
 
 export { examine, findingLines } from './wiring/doctor.ts'
 export { setUp } from './wiring/set-up.ts'
@@ -52,7 +54,8 @@ export async function startService(role: Role, config: Config, onFatal: (error: 
 }
 
 /** What doing one job takes, and the end of it. */
-export interface WorkerParts extends WorkParts, Pick<Site, 'clock' | 'chance' | 'log'> {
+export interface WorkerParts extends WorkParts, Pick<Site, 'clock' | 'chance' | 'log' | 'tracer'> {
+  watch: Watch
   stop(): Promise<void>
 }
 
@@ -63,8 +66,10 @@ export async function openWorkerParts(config: Config, onFatal: (error: Error) =>
   const stop = site.closers.closeAll
   try {
     await openDataFolder(config.service.dataDir)
-    const { clock, chance, log } = site
-    return { ...(await openWorkParts(site, await openPorts(site))), clock, chance, log, stop }
+    const { clock, chance, log, tracer } = site
+    const watch = tracer ? traced(noWatch, tracer) : noWatch
+    const parts = await openWorkParts(site, await openPorts(site))
+    return { ...parts, clock, chance, log, watch, stop, ...(tracer && { tracer }) }
   } catch (error) {
     await stop()
     throw error

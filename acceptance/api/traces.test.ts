@@ -69,6 +69,16 @@ describe('traces', () => {
       assert.deepEqual([wait.parentSpanId, job.parentSpanId], [upload.spanId, upload.spanId])
       const said = (span: Span, key: string) => span.attributes.find((one) => one.key === key)?.value
       assert.equal(said(job, 'media.outcome')?.stringValue, 'done')
+      const below = (parent: Span) => collector.spans.filter((span) => span.parentSpanId === parent.spanId)
+      assert.deepEqual(
+        below(job).map(({ name }) => name),
+        ['fetch', 'gates', 'make', 'gates', 'store'],
+      )
+      const make = below(job).find(({ name }) => name === 'make') ?? assert.fail()
+      assert.deepEqual(
+        below(make).map(({ name }) => name),
+        ['run node'],
+      )
       assert.equal(said(job, 'media.media_id')?.stringValue, media_id)
       assert.equal(said(upload, 'http.response.status_code')?.doubleValue, 201)
       assert.ok(BigInt(job.endTimeUnixNano) > BigInt(job.startTimeUnixNano))

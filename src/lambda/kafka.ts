@@ -1,7 +1,8 @@
 import type { Context, MSKEvent, SelfManagedKafkaEvent } from 'aws-lambda'
 import { codeOf } from '../media/errors.ts'
 import { readWakeUp } from '../queue/wake-up.ts'
-import { openOnce } from './open.ts'
+import { asInvocation } from './invocation.ts'
+import { type OpenFunction, openOnce } from './open.ts'
 import { openBatch } from './take.ts'
 
 const open = openOnce()
@@ -12,8 +13,16 @@ const open = openOnce()
  * @throws MediaError `unavailable` only while the metadata cannot be asked: then every record would fail, nothing is lost
  *   by waiting, and passing the batch over would leave all of it to the sweeper at once.
  */
-export async function handler({ records }: MSKEvent | SelfManagedKafkaEvent, context: Context): Promise<void> {
+export async function handler(event: MSKEvent | SelfManagedKafkaEvent, context: Context): Promise<void> {
   const doing = await open()
+  await asInvocation(doing, context, async () => await takeAll(doing, event, context))
+}
+
+async function takeAll(
+  doing: OpenFunction,
+  { records }: MSKEvent | SelfManagedKafkaEvent,
+  context: Context,
+): Promise<void> {
   const take = openBatch(doing, () => context.getRemainingTimeInMillis())
   for (const { topic, partition, offset, value } of Object.values(records).flat()) {
     const at = { topic, partition, offset }

@@ -5,6 +5,8 @@ import type { Doing } from '../worker/run.ts'
 /** What a function keeps from one invocation to the next. */
 export interface OpenFunction extends Doing {
   stop: WorkerParts['stop']
+  /** Absent where nothing is traced. */
+  tracer?: WorkerParts['tracer']
 }
 
 /**

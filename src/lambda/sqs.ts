@@ -1,6 +1,7 @@
 import type { Context, SQSBatchResponse, SQSEvent } from 'aws-lambda'
 import { readWakeUp } from '../queue/wake-up.ts'
-import { openOnce } from './open.ts'
+import { asInvocation } from './invocation.ts'
+import { type OpenFunction, openOnce } from './open.ts'
 import { openBatch } from './take.ts'
 
 const open = openOnce()
@@ -10,8 +11,12 @@ const open = openOnce()
  * 15 minutes; jobs are done one after another, for the function's memory is that of one. What fails comes again after the
  * queue's visibility, and sooner from the sweeper; what is no wake-up goes with its last delivery to the dead letters.
  */
-export async function handler({ Records }: SQSEvent, context: Context): Promise<SQSBatchResponse> {
+export async function handler(event: SQSEvent, context: Context): Promise<SQSBatchResponse> {
   const doing = await open()
+  return await asInvocation(doing, context, async () => await takeAll(doing, event, context))
+}
+
+async function takeAll(doing: OpenFunction, { Records }: SQSEvent, context: Context): Promise<SQSBatchResponse> {
   const take = openBatch(doing, () => context.getRemainingTimeInMillis())
   const batchItemFailures: SQSBatchResponse['batchItemFailures'] = []
   for (const { messageId, body } of Records) {

@@ -1,3 +1,5 @@
+import { codeOf } from './errors.ts'
+
 /** How a media's way is followed from its upload to `processed`, across processes. */
 
 /** https://www.w3.org/TR/trace-context/#traceparent-header: `00-{trace}-{span}-{flags}` */
@@ -10,6 +12,30 @@ export interface Tracer {
   within<T>(span: Span, work: () => T): T
   /** Of the current span; null outside of any. */
   current(): Traceparent | null
+  /** Sends what has ended; for who may be stopped at any moment. Does not throw. */
+  flush(): Promise<void>
+}
+
+/** Runs a step of some work; where work is traced, in a span below the current one. */
+export type InStep = <T>(name: string, work: () => Promise<T>) => Promise<T>
+
+export const untraced: InStep = async (_, work) => await work()
+
+/** Steps of what nobody follows are in no trace: each would be one by itself. */
+export function stepsIn(tracer: Tracer): InStep {
+  return async (name, work) => {
+    const parent = tracer.current()
+    if (parent === null) return await work()
+    const span = tracer.begin(name, { parent, kind: 'internal' })
+    try {
+      const done = await tracer.within(span, work)
+      span.end()
+      return done
+    } catch (error) {
+      span.end({ failed: codeOf(error) })
+      throw error
+    }
+  }
 }
 
 export interface SpanGiven {

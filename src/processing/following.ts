@@ -1,5 +1,6 @@
 import { MediaError } from '../media/errors.ts'
 import type { MediaRecord } from '../media/record.ts'
+import { type InStep, untraced } from '../media/trace.ts'
 import type { Segmented } from './process.ts'
 import type { Profile, Profiles } from './profiles.ts'
 import { makeAudio } from './recipes/audio.ts'
@@ -15,6 +16,8 @@ export interface RecipeDeps {
   tools: Tools | null
   /** False where the sandbox is too weak for video and sound: then they fail as `sandbox_missing`. */
   takesVideo: boolean
+  /** Runs each step, so that it can be followed. */
+  step?: InStep
 }
 
 /** A name that was good when the media came in, and is no more, costs no media: the operator's file has changed since. */
@@ -40,7 +43,8 @@ export async function follow(
   const tools = toolsFor(deps)
   const { raw, runner, newFolder, signal } = bench
   const folder = await newFolder('probe')
-  const facts = await probe({ runner, ffprobe: tools.ffprobe, folder, path: raw.path, size: raw.size, signal })
+  const probing = { runner, ffprobe: tools.ffprobe, folder, path: raw.path, size: raw.size, signal }
+  const facts = await (deps.step ?? untraced)('probe', async () => await probe(probing))
   if (facts.video && film) {
     return await makeOrCutVideo({ ...bench, tools, facts }, facts.video, { profile: profile.video, film })
   }

@@ -8,6 +8,7 @@ import type { Log } from '../media/log.ts'
 import type { Measured } from '../media/measured.ts'
 import type { MediaRecord } from '../media/record.ts'
 import { planFolder, segmentFolder } from '../media/segments.ts'
+import { untraced } from '../media/trace.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import { choose, follow, type RecipeDeps, toolsFor } from './following.ts'
 import { openGates } from './gates/gates.ts'
@@ -99,7 +100,7 @@ interface Turn {
 
 /** One segment of a film, from its piece of the source to the streams that are put together later. */
 async function makeSegmentOf(deps: ProcessorDeps, task: SegmentTask, threads: number): Promise<void> {
-  const { objects, runner, settings, workRoot, chance } = deps
+  const { objects, runner, settings, workRoot, chance, step = untraced } = deps
   const { record, segment, token, signal } = task
   const { media_id } = record
   const folder = join(workRoot, chance.uuid())
@@ -115,7 +116,7 @@ async function makeSegmentOf(deps: ProcessorDeps, task: SegmentTask, threads: nu
     const from = openShelf(shelving, planFolder(media_id, segment.plan))
     const to = openShelf(shelving, segmentFolder(media_id, segment, token))
     const onProgress = (share: number) => report(95 * share)
-    await makeSegment({ ...bench, onProgress }, segment.n, { from, to })
+    await step('make', async () => await makeSegment({ ...bench, onProgress }, segment.n, { from, to }))
     report(100)
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -127,7 +128,7 @@ async function processMedia(
   deps: ProcessorDeps,
   { task, pictures, threads, film }: Turn,
 ): Promise<Processed | Segmented> {
-  const { objects, runner, settings, workRoot, chance, clock, log } = deps
+  const { objects, runner, settings, workRoot, chance, clock, log, step = untraced } = deps
   const { record, signal } = task
   const began = clock.now()
   const folder = join(workRoot, chance.uuid())
@@ -137,7 +138,8 @@ async function processMedia(
   try {
     const newFolder = folderMaker(folder)
     const inbox = await newFolder('in')
-    const raw = await bringRaw({ objects, ref: rawRef(record), path: join(inbox, 'raw'), signal })
+    const bringing = { objects, ref: rawRef(record), path: join(inbox, 'raw'), signal }
+    const raw = await step('fetch', async () => await bringRaw(bringing))
     await checkAnnounced(record, raw)
     const fetched = clock.now()
     report(5)
@@ -149,15 +151,17 @@ async function processMedia(
     }
     const bench: Workbench = { raw, runner, pictures, settings, newFolder, threads, signal, onProgress, keep, publish }
     const gates = openGates(deps)
-    const warnings = await gates.admit(record, bench)
+    const warnings = await step('gates', async () => await gates.admit(record, bench))
     const chosen = choose(deps.profiles ?? builtInProfiles, record)
-    const followed = await follow(deps, record, { bench, profile: chosen.profile, film })
+    const following = { bench, profile: chosen.profile, film }
+    const followed = await step('make', async () => await follow(deps, record, following))
     if ('segments' in followed) return followed
-    const made = await gates.complete(record, bench, followed)
+    const made = await step('gates', async () => await gates.complete(record, bench, followed))
     made.warnings.unshift(...warnings, ...chosen.warnings)
     report(85)
     const finished = clock.now()
-    const renditions = await storing.store(made.outputs, (share) => report(85 + 14 * share))
+    const onStored = (share: number) => report(85 + 14 * share)
+    const renditions = await step('store', async () => await storing.store(made.outputs, onStored))
     const checksum = await raw.checksum
     report(100)
     const { media_id } = record

@@ -14,7 +14,7 @@ export interface OtlpOptions {
 }
 
 export interface OpenTracer extends Tracer {
-  /** Sends what is left. */
+  /** Sends what is left, and no more. */
   close(): Promise<void>
 }
 
@@ -38,12 +38,31 @@ export function openOtlp(options: OtlpOptions): OpenTracer {
   let ended: object[] = []
   let told = false
 
+  let sendingNow: Promise<void> | null = null
+
+  /** One at a time: two would send the same spans. */
   async function send(): Promise<void> {
+    sendingNow ??= sendBatch().finally(() => {
+      sendingNow = null
+    })
+    await sendingNow
+  }
+
+  async function sendBatch(): Promise<void> {
     const spans = ended.slice(0, batch)
     if (spans.length === 0) return
     await post(spans, options)
-    ended = ended.slice(spans.length)
+    const sent = new Set(spans)
+    ended = ended.filter((span) => !sent.has(span))
     told = false
+  }
+
+  async function flush(): Promise<void> {
+    try {
+      while (ended.length > 0) await send()
+    } catch (error) {
+      log.warn({ error: String(error) }, 'traces were not sent')
+    }
   }
 
   async function keepSending(): Promise<void> {
@@ -84,10 +103,11 @@ export function openOtlp(options: OtlpOptions): OpenTracer {
     begin,
     within: (span, work) => current.run(span, work),
     current: () => current.getStore()?.traceparent ?? null,
+    flush,
     close: async () => {
       stopped.abort()
       await sending
-      await send().catch(() => {})
+      await flush()
     },
   }
 }

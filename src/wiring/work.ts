@@ -1,6 +1,7 @@
 import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { isLoopback } from '../http/identity.ts'
+import { stepsIn, untraced } from '../media/trace.ts'
 import { readSteps } from '../processing/gates/steps.ts'
 import { openProcessor } from '../processing/pipeline.ts'
 import type { Processor } from '../processing/process.ts'
@@ -8,6 +9,7 @@ import { readProfiles } from '../processing/profiles.ts'
 import { findTools } from '../processing/tools/find.ts'
 import { openRunner } from '../processing/tools/run.ts'
 import { isVideoSafe, type Sandbox } from '../processing/tools/sandbox.ts'
+import { tracedRunner } from '../processing/tools/traced.ts'
 import { openLead } from '../worker/lead.ts'
 import { type Metrics, openMetrics } from '../worker/metrics.ts'
 import { startPresence } from '../worker/presence.ts'
@@ -83,7 +85,8 @@ async function openProcessing(
   ports: Ports,
   metrics?: Metrics,
 ): Promise<{ processor: Processor; lines: string[] }> {
-  const { config, closers, clock, log, role } = site
+  const { config, closers, clock, log, role, tracer } = site
+  const step = tracer ? stepsIn(tracer) : untraced
   const steps = await readSteps(config.processing.stepsFile)
   const profiles = await readProfiles(config.processing.profilesFile)
   const [sandbox, found] = await Promise.all([site.sandbox(), findTools(config.processing)])
@@ -93,7 +96,8 @@ async function openProcessing(
     ...site,
     objects: ports.objects,
     ...(metrics && { onMade: metrics.observed.made }),
-    runner: openRunner({ sandbox, clock }),
+    runner: tracer ? tracedRunner(openRunner({ sandbox, clock }), step) : openRunner({ sandbox, clock }),
+    step,
     tools: found.tools,
     takesVideo,
     settings: config.processing,

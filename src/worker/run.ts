@@ -35,7 +35,8 @@ export async function runClaim(claim: Claim, doing: Doing, cut: AbortSignal): Pr
     const onPublishing = (mayStand: boolean) => {
       published = mayStand
     }
-    const ending = await performers[job.kind](claim, doing, { signal, onProgress, onPublishing })
+    const perform = () => performers[job.kind](claim, doing, { signal, onProgress, onPublishing })
+    const ending = await (watch.within?.(perform) ?? perform())
     mayStand = true
     mayStand = await settle(claim, ending, doing, lease.signal)
     if (!mayStand) throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its commit`)

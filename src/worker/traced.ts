@@ -14,6 +14,7 @@ export function traced(watch: Watch, tracer: Tracer): Watch {
       const about = { ...attributes, 'media.attempt': attempts }
       const span = tracer.begin(`job ${kind}`, { parent, kind: 'consumer', attributes: about })
       return {
+        within: async (work) => await tracer.within(span, work),
         progress: inner.progress,
         renewed: inner.renewed,
         end: (outcome) => {

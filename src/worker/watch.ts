@@ -12,6 +12,8 @@ export interface Watch {
 }
 
 export interface JobWatch {
+  /** Runs the work of the job, so that its steps are known to be of it. */
+  within?<T>(work: () => Promise<T>): Promise<T>
   /** 0–100, rising. */
   progress(percent: number): void
   renewed(): void
