@@ -32,18 +32,17 @@ type Behaviour = (received: Received, reply: ServerResponse) => void | Promise<v
 const takes: Behaviour = (_, reply) => void reply.writeHead(204).end()
 
 /** A receiver that verifies what comes, as any other would: by the package of the standard. */
-async function openReceiver(behave: Behaviour = takes) {
+async function openReceiver(behave: Behaviour = takes, knows: readonly string[] = [secret, older]) {
   const got: Received[] = []
   const wrong: unknown[] = []
-  const state = { behave }
+  const state = { behave, knows }
   const server = createServer(async (request: IncomingMessage, reply: ServerResponse) => {
     const chunks: Buffer[] = []
     for await (const chunk of request) chunks.push(chunk)
     const body = Buffer.concat(chunks).toString()
     try {
       const headers = request.headers as Record<string, string>
-      new Webhook(secret).verify(body, headers)
-      new Webhook(older).verify(body, headers)
+      for (const one of state.knows) new Webhook(one).verify(body, headers)
       const { type, data } = JSON.parse(body)
       const received = { id: headers['webhook-id'] ?? '', type, data, media_id: data.media_id, at: clock.now() }
       got.push(received)
@@ -61,6 +60,7 @@ async function openReceiver(behave: Behaviour = takes) {
     wrong,
     ids: () => got.map(({ id }) => id),
     become: (behave: Behaviour) => void (state.behave = behave),
+    learn: (...knows: string[]) => void (state.knows = knows),
     close: async () => {
       server.closeAllConnections()
       server.close()
@@ -177,6 +177,31 @@ describe('webhooks', () => {
     const pause = (ofFailing[2]?.at ?? 0) - (ofFailing[1]?.at ?? 0)
     assert.ok(pause >= 990, `${pause} ms`)
     assert.deepEqual(good.ids().toSorted(), [`${failing}.1`, `${failing}.2`, `${other}.1`, `${other}.2`].toSorted())
+  })
+
+  test('a secret is changed without one being lost: first both sign, then the receiver changes, then the old one goes', async () => {
+    await using kit = await openKit()
+    const receiver = await kit.receiver()
+    const keyOf = (one: string) => Buffer.from(one.slice(6), 'base64')
+    const takenWith = async (...signing: string[]) => {
+      const running = kit.start([endpointAt(receiver, { secrets: signing.map(keyOf) })])
+      const media_id = await addMedia(kit.metadata, 'media.uploaded')
+      await until(() => receiver.ids().includes(`${media_id}.1`))
+      await until(async () => (await kit.log.list({ limit: 1, state: 'waiting' })).items.length === 0)
+      await running.stop()
+    }
+    receiver.learn(older)
+    await takenWith(older)
+    await takenWith(older, secret)
+    receiver.learn(secret)
+    await takenWith(older, secret)
+    await takenWith(secret)
+    assert.deepEqual([receiver.got.length, receiver.wrong], [4, []])
+    receiver.learn(older)
+    kit.start([endpointAt(receiver, { secrets: [keyOf(secret)] })])
+    await addMedia(kit.metadata, 'media.uploaded')
+    await until(() => receiver.wrong.length > 0)
+    assert.match(String(receiver.wrong[0]), /No matching signature/)
   })
 
   test('have failed after the last try, say why, and go again by replay, under the same id', async () => {
