@@ -36,8 +36,9 @@ function readArguments(command: Command, args: string[], options: Plain) {
     const unknown = code === 'ERR_PARSE_ARGS_UNKNOWN_OPTION' ? /'(-[^']*)'/.exec(message)?.[1] : undefined
     if (unknown === undefined) throw new CliError(firstSentence(message), { hint })
     const near = nearest(unknown.replace(/^-+/, ''), Object.keys(options))
+    const named = command.takes.completes === 'files' ? 'A file whose name begins with - stands after --. ' : ''
     throw new CliError(`\`media ${command.name}\` has no option ${unknown}.`, {
-      hint: near ? `Did you mean --${near}? ${hint}` : hint,
+      hint: near ? `Did you mean --${near}? ${hint}` : named + hint,
     })
   }
 }

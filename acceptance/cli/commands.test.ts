@@ -88,6 +88,25 @@ describe('media', () => {
     assert.match(retried.out, new RegExp(`${media_id} {2}failed {2}broken`))
   })
 
+  test('of several, one that fails leaves the others alone', async () => {
+    const [one, other] = valuesOf(await media('upload', 'photo.jpg', 'clip.mp4', '--anew', '--watch', '--json'))
+    const ids = [one?.['media_id'], 'unknown', other?.['media_id']]
+    for (const command of [['show'], ['download', '--address'], ['remove', '--yes']]) {
+      const said = await media(...command, ...ids, '--json')
+      assert.equal(said.code, 5, said.err)
+      assert.deepEqual(
+        valuesOf(said).map(({ media_id }) => media_id),
+        [ids[0], ids[2]],
+        command.join(' '),
+      )
+      const { error } = JSON.parse(said.err)
+      assert.deepEqual([error.media_id, error.code], ['unknown', 'not_found'])
+    }
+    const again = await media('retry', ...ids)
+    assert.equal(again.code, 5)
+    assert.match(again.err, /^media: unknown: There is no such media, or it is not yours\.$/m)
+  })
+
   test('errors say what to do, and end with their own code', async () => {
     const cases: [args: string[], code: number, says: RegExp][] = [
       [[], 2, /^$/],
@@ -97,6 +116,8 @@ describe('media', () => {
       [['list', '-n', '0'], 2, /--limit takes a whole number/],
       [['show'], 2, /needs MEDIA_ID….\nUsage: media show MEDIA_ID…/],
       [['upload', 'nothing.mp4'], 5, /nothing\.mp4 is not there\.\nNothing was uploaded/],
+      [['upload', '-x.jpg'], 2, /no option -x\.\nA file whose name begins with - stands after --\. /],
+      [['upload', '--', '-x.jpg'], 5, /-x\.jpg is not there/],
       [['upload', '.'], 2, /is a folder\.\nSay -r/],
       [['upload', 'clip.mp4', 'photo.jpg', '--title', 'x'], 2, /--title is for one file; these are 2/],
       [['list', '--url', 'nonsense'], 2, /--url takes the service's address/],

@@ -6,8 +6,8 @@ import { type Command, type Given, textOf } from '../command.ts'
 import { connect } from '../connection.ts'
 import { fetchInto } from '../download/fetch.ts'
 import { openFileSink, openPipeSink } from '../download/sink.ts'
+import { forEachMedia } from '../each.ts'
 import { CliError } from '../errors.ts'
-import { exitCodes } from '../exit-codes.ts'
 import { wholeOf } from '../parse.ts'
 import { bytesText, plain } from '../screen.ts'
 
@@ -51,11 +51,10 @@ export const download: Command = {
     if (args.length > 1 && path !== undefined && !folder && !options['address']) {
       throw new CliError(`Several media do not go into one file; ${plain(path)} is no folder.`)
     }
-    for (const media_id of args) {
+    return await forEachMedia(given, async (media_id) => {
       if (options['address']) await printAddress(given, client, media_id)
       else await save(given, client, { media_id, path, folder })
-    }
-    return exitCodes.done
+    })
   },
 }
 

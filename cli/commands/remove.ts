@@ -2,6 +2,7 @@ import { createInterface } from 'node:readline/promises'
 import type { MediaClient } from '../../client/src/client.ts'
 import { type Command, type Given } from '../command.ts'
 import { connect, urlOf } from '../connection.ts'
+import { forEachMedia } from '../each.ts'
 import { CliError, explain } from '../errors.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { plain } from '../screen.ts'
@@ -18,18 +19,17 @@ export const remove: Command = {
     ['media list --status failed --all --json | jq -r .media_id | xargs media remove --yes', 'all that failed'],
   ],
   run: async (given) => {
-    const { args, screen, signal, options } = given
+    const { screen, signal, options } = given
     const client = connect(given)
     if (!options['yes'] && !(await isWanted(given, client))) {
       screen.note('Nothing was removed.')
       return exitCodes.failed
     }
-    for (const media_id of args) {
+    return await forEachMedia(given, async (media_id) => {
       await client.remove(media_id, { signal })
       screen.value({ media_id, status: 'deleted' })
       screen.line(`removed ${plain(media_id)}`)
-    }
-    return exitCodes.done
+    })
   },
 }
 

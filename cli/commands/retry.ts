@@ -1,5 +1,6 @@
 import type { Command } from '../command.ts'
 import { connect } from '../connection.ts'
+import { forEachMedia } from '../each.ts'
 import { exitCodes } from '../exit-codes.ts'
 import { plain } from '../screen.ts'
 import { followAll } from './events.ts'
@@ -12,14 +13,18 @@ export const retry: Command = {
   calls: true,
   examples: [['media retry $MEDIA_ID --watch', 'and says how it ends']],
   run: async (given) => {
-    const { args, options, screen, signal } = given
+    const { options, screen, signal } = given
     const client = connect(given)
-    for (const media_id of args) {
+    const begun: string[] = []
+    const exit = await forEachMedia(given, async (media_id) => {
       const media = await client.retry(media_id, { signal })
-      if (options['watch']) continue
+      begun.push(media_id)
+      if (options['watch']) return
       screen.value(media)
       screen.line(`${media_id}  ${media.status}  ${plain(media.title)}`)
-    }
-    return options['watch'] ? await followAll(client, args, { screen, signal }) : exitCodes.done
+    })
+    if (!options['watch']) return exit
+    const ended = await followAll(client, begun, { screen, signal })
+    return exit === exitCodes.done ? ended : exit
   },
 }

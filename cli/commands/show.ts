@@ -1,7 +1,7 @@
 import type { Media } from '../../client/src/contract.ts'
 import type { Command } from '../command.ts'
 import { connect } from '../connection.ts'
-import { exitCodes } from '../exit-codes.ts'
+import { forEachMedia } from '../each.ts'
 import { paintStatus, recordLines, renditionRow } from '../records.ts'
 import { pad, type Screen, tableText } from '../screen.ts'
 
@@ -13,15 +13,15 @@ export const show: Command = {
   calls: true,
   examples: [['media show $MEDIA_ID --json', 'the record, as the API gives it']],
   run: async (given) => {
-    const { args, screen, signal } = given
+    const { screen, signal } = given
     const client = connect(given)
-    for (const [at, media_id] of args.entries()) {
+    let shown = 0
+    return await forEachMedia(given, async (media_id) => {
       const media = await client.get(media_id, { signal })
       screen.value(media)
-      if (at > 0) screen.line('')
+      if (shown++ > 0) screen.line('')
       writeRecord(screen, media)
-    }
-    return exitCodes.done
+    })
   },
 }
 
