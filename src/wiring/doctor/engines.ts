@@ -7,13 +7,11 @@ import { type Log, silentLog } from '../../media/log.ts'
 import { openMetadata } from '../../metadata/open.ts'
 import { openObjects } from '../../objects/open.ts'
 import { openQueue } from '../../queue/open.ts'
-import { error, type Finding, ok, warning, within, wordsOf } from './finding.ts'
+import { examineClock } from './clock.ts'
+import { error, type Finding, ok, within, wordsOf } from './finding.ts'
 
 /** Milliseconds an engine may take to answer. */
 const patience = 15_000
-/** Seconds that clocks may differ: S3 refuses requests whose time is off by 15 minutes. */
-const refusedSkew = 15 * 60
-const notableSkew = 60
 
 interface Given {
   clock: Clock
@@ -44,7 +42,7 @@ export async function examineEngines(config: Config, given: Given): Promise<Find
       ? embedded('queue', queue.driver)
       : examineEngine('queue', queue.driver, async () => await openQueue(queue, { ...given, log, store })),
   ])
-  return [...findings, ...(objects.driver === 's3' ? [await examineClock(config, given)] : [])]
+  return [...findings, await examineClock(config, given.clock)]
 }
 
 async function examineS3({ objects }: Config, given: Given): Promise<Finding> {
@@ -82,26 +80,4 @@ const mends: Record<string, string> = {
   objects: `Check OBJECTS_S3_ENDPOINT, OBJECTS_S3_REGION and the AWS credentials. ${setUp}`,
   metadata: `Check METADATA_DYNAMODB_ENDPOINT, METADATA_DYNAMODB_REGION and the AWS credentials. ${setUp}`,
   queue: `Check the settings that begin with QUEUE_. ${setUp}`,
-}
-
-/** This machine's clock against that of S3, by the `Date` of any answer. */
-async function examineClock({ objects }: Config, { clock }: Given): Promise<Finding> {
-  const { s3Endpoint, s3Region } = objects
-  const region = s3Region ?? process.env['AWS_REGION'] ?? 'us-east-1'
-  const url = s3Endpoint ?? `https://s3.${region}.amazonaws.com`
-  const mend = 'Have this machine keep its time by NTP: timedatectl set-ntp true.'
-  try {
-    const began = clock.now()
-    const reply = await fetch(url, { method: 'HEAD', redirect: 'manual', signal: AbortSignal.timeout(5_000) })
-    const theirs = Date.parse(reply.headers.get('date') ?? '')
-    if (Number.isNaN(theirs)) return warning('clock', 'S3 did not say what time it is.', 'Compare the clocks by hand.')
-    const skew = Math.round(((began + clock.now()) / 2 - theirs) / 1000)
-    const said = `${Math.abs(skew)} s ${skew < 0 ? 'behind' : 'ahead of'} S3`
-    if (Math.abs(skew) >= refusedSkew) return error('clock', `${said}: it refuses what is signed here.`, mend)
-    return Math.abs(skew) >= notableSkew
-      ? warning('clock', said, mend)
-      : ok('clock', Math.abs(skew) <= 1 ? 'as that of S3' : said)
-  } catch (cause) {
-    return warning('clock', `S3 could not be asked for its time: ${wordsOf(cause)}`, 'Once it answers, ask again.')
-  }
 }
