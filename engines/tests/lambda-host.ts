@@ -16,7 +16,8 @@ for await (const line of createInterface({ input: process.stdin })) {
   const end = Date.now() + limitMs
   // The runtime ends a function at its limit, whatever it does.
   const cut = setTimeout(() => process.exit(9), limitMs)
-  const context = { getRemainingTimeInMillis: () => end - Date.now() }
+  const about = { functionName: 'work', awsRequestId: 'request-1' }
+  const context = { ...about, getRemainingTimeInMillis: () => end - Date.now() }
   const answer = await handler(event, context).then(
     (result) => ({ result: result ?? null }),
     (error: unknown) => ({ error: String(error) }),

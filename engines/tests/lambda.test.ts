@@ -3,6 +3,8 @@ import { execFile, spawn } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -142,9 +144,9 @@ describe('lambda', () => {
     await rm(folder, { recursive: true, force: true })
   })
 
-  async function upload(file: File): Promise<string> {
+  async function upload(file: File, to = api): Promise<string> {
     const body = formOf({ title: 'One', file })
-    const answer = await fetch(`${api.url}/api/media/upload`, { method: 'POST', body })
+    const answer = await fetch(`${to.url}/api/media/upload`, { method: 'POST', body })
     assert.equal(answer.status, 201, await answer.clone().text())
     return ((await answer.json()) as { media_id: string }).media_id
   }
@@ -185,6 +187,33 @@ describe('lambda', () => {
     const third = await upload(await makeSample('song.mp3'))
     assert.deepEqual(failures(await lambda.invoke(sqsEvent(wakeUpOf(third)))), [])
     assert.equal((await recordOf(third)).status, 'processed', lambda.said())
+  })
+
+  test('a job is in the trace of its upload, and told before the invocation ends', async () => {
+    const names = new Map<string, string[]>()
+    const collector = createServer(async (request, reply) => {
+      const { resourceSpans } = JSON.parse((await request.toArray()).join('')) as any
+      for (const { name, traceId } of resourceSpans[0].scopeSpans[0].spans)
+        names.set(traceId, [...(names.get(traceId) ?? []), name])
+      reply.end('{}')
+    }).listen(0, '127.0.0.1')
+    await once(collector, 'listening')
+    const traces = { OTEL_EXPORTER_OTLP_ENDPOINT: `http://127.0.0.1:${(collector.address() as AddressInfo).port}` }
+    const traced = await startTarget({ role: 'serve', env: { ...env, ...traces } })
+    try {
+      const media_id = await upload(await makeSample('photo.jpg'), traced)
+      assert.deepEqual(failures(await start('sqs', traces).invoke(sqsEvent(wakeUpOf(media_id)))), [])
+      // Its process is frozen now: nothing comes later.
+      const found = [...names.values()]
+      assert.deepEqual(
+        found.find((all) => all.includes('job process'))?.filter((name) => !name.startsWith('POST')),
+        ['wait', 'fetch', 'gates', 'run node', 'make', 'gates', 'store', 'job process'],
+      )
+      assert.ok(found.some((all) => all.join() === 'invocation'))
+    } finally {
+      await traced.stop()
+      collector.close()
+    }
   })
 
   test('a batch from Kafka: what is no wake-up keeps nothing back', async () => {
