@@ -86,38 +86,34 @@ async function send(given: Given, { files, title, profile, parallel }: Plan): Pr
     for (const file of files) await journal.forget(file)
   }
   if (options['anew']) await forgetAll()
-  const results: Result[] = []
+  const tally: Tally = { all: files.length, done: 0, failed: [] }
   const rate = openRate(files.reduce((sum, { size }) => sum + size, 0))
-  const board = openBoard(screen, () => `${results.length} of ${files.length} files  ${rate.text()}`)
+  const words = () => `${tally.done + tally.failed.length} of ${files.length} files  ${rate.text()}`
+  const board = openBoard(screen, words)
   const onResult = (result: Result) => {
-    results.push(result)
+    if (isDone(result)) tally.done += 1
+    else tally.failed.push(`${plain(result.file.path)}: ${plain(reasonOf(result, url).message)}`)
     writeResult(given, result, board.print)
   }
-  const run = {
-    ...given,
-    client,
-    files,
-    title,
-    profile,
-    parallel,
-    journal,
-    stateFolder: folder,
-    board,
-    signal,
-    onResult,
-  }
+  const run = { client, files, title, profile, parallel, journal, board, signal, onResult, stateFolder: folder }
   try {
     await sendAll({ ...run, watch: options['watch'] === true, onSent: rate.add })
   } catch (error) {
     board.close()
-    throw goOn(error, { done: results.filter(isDone).length, all: files.length, url })
+    throw goOn(error, tally, url)
   } finally {
     board.close()
   }
-  const failed = results.filter((result) => !isDone(result))
-  if (failed.length === 0) await forgetAll()
-  summarize(given, results, failed)
-  return failed.length > 0 ? exitCodes.failed : exitCodes.done
+  if (tally.failed.length === 0) await forgetAll()
+  summarize(given, tally)
+  return tally.failed.length > 0 ? exitCodes.failed : exitCodes.done
+}
+
+/** What became of the files: of those that are done only how many, for there may be very many. */
+interface Tally {
+  all: number
+  done: number
+  failed: string[]
 }
 
 function isDone({ error, media }: Result): boolean {
@@ -125,7 +121,7 @@ function isDone({ error, media }: Result): boolean {
 }
 
 /** Why it ended early, and how to go on. */
-function goOn(error: unknown, { done, all, url }: { done: number; all: number; url: string }): unknown {
+function goOn(error: unknown, { done, all }: Tally, url: string): unknown {
   const words = `${done} of ${all} ${all === 1 ? 'file is' : 'files are'} done`
   const hint = `${words}. Run the same command again to go on from there.`
   const { message, code, exit, hint: own } = explain(error, url)
@@ -163,11 +159,11 @@ function reasonOf({ error, media }: Result, url: string): { code: string; messag
   )
 }
 
-function summarize({ screen, options, env }: Given, results: Result[], failed: Result[]): void {
+function summarize({ screen, options }: Given, { done, failed }: Tally): void {
   const verb = options['watch'] ? 'processed' : 'uploaded'
-  if (results.length > 1) screen.note(`${results.length - failed.length} of ${results.length} files ${verb}.`)
-  if (failed.length === 0 || results.length === 1) return
+  const all = done + failed.length
+  if (all > 1) screen.note(`${done} of ${all} files ${verb}.`)
+  if (failed.length === 0 || all === 1) return
   screen.note(`${failed.length} failed:`)
-  for (const result of failed)
-    screen.note(`  ${plain(result.file.path)}: ${plain(reasonOf(result, urlOf(options, env)).message)}`)
+  for (const line of failed) screen.note(`  ${line}`)
 }
