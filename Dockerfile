@@ -17,7 +17,7 @@ RUN node console/build.ts
 
 FROM debian:bookworm-slim
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends ca-certificates ffmpeg bubblewrap \
+ && apt-get install -y -qq --no-install-recommends ca-certificates ffmpeg bubblewrap libheif-examples libavif-bin \
  && rm -rf /var/lib/apt/lists/* \
  && useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin media \
  && mkdir /data && chown media /data

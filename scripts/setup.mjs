@@ -1,4 +1,4 @@
-// Makes a fresh clone ready: packages, ffmpeg, bubblewrap, the console. Runs before `npm start` and `npm test`, on whatever Node
+// Makes a fresh clone ready: packages, ffmpeg, bubblewrap, converters of large pictures, the console. Runs before `npm start` and `npm test`, on whatever Node
 // is installed (18 or later), and does nothing when nothing is missing.
 import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync, readdirSync, statSync } from 'node:fs'
@@ -78,6 +78,9 @@ function installTools() {
   const ffprobe = process.env.FFPROBE_PATH || 'ffprobe'
   if (!runs(ffmpeg, ['-version']) || !runs(ffprobe, ['-version'])) missing.push('ffmpeg')
   if (process.platform === 'linux' && !runs('bwrap', ['--version'])) missing.push('bubblewrap')
+  // Named otherwise since libheif 1.19.
+  if (!runs('heif-convert', ['--help']) && !runs('heif-dec', ['--help'])) missing.push('libheif-examples')
+  if (!runs('avifdec', ['--version'])) missing.push('libavif-bin')
   if (forTests) {
     if (!runs('exiftool', ['-ver'])) missing.push('libimage-exiftool-perl')
     if (process.platform === 'linux' && !runs('strace', ['-V'])) missing.push('strace')
@@ -92,7 +95,7 @@ function installTools() {
   const command = installCommand(missing)
   if (missing.includes('ffmpeg') || forTests)
     fail(`${missing.join(' and ')} missing. Install with:\n\n    ${command}\n`)
-  say(`${missing.join(' and ')} missing; for the strong sandbox install with: ${command}`)
+  say(`${missing.join(' and ')} missing; for the strong sandbox and large HEIC and AVIF install with: ${command}`)
 }
 
 /** What `engines/` starts: Ceph and ClamAV by Debian's packages, the others by Java and Maven. */
@@ -117,7 +120,6 @@ function missingJudges() {
     pngcheck: 'pngcheck',
     jpeginfo: 'jpeginfo',
     webpinfo: 'webp',
-    avifdec: 'libavif-bin',
   }
   const says = { pngcheck: '-h', webpinfo: '-version' }
   return Object.keys(programs)

@@ -31,7 +31,18 @@ describe('media doctor', () => {
   test('finds this machine well, and changes nothing', async () => {
     const said = await shell.start(['doctor', '--data', 'nowhere/yet'], { PORT: '0' }).ended
     assert.equal(said.code, 0, said.out + said.err)
-    for (const check of ['node', 'settings', 'ffmpeg', 'codecs', 'pictures', 'sandbox', 'disk', 'fsync', 'port']) {
+    for (const check of [
+      'node',
+      'settings',
+      'ffmpeg',
+      'codecs',
+      'pictures',
+      'large pictures',
+      'sandbox',
+      'disk',
+      'fsync',
+      'port',
+    ]) {
       assert.match(said.out, new RegExp(`^(ok|warning) +${check} `, 'm'))
     }
     assert.match(said.out, /codecs +libx264 aac .*zscale tonemap/)
@@ -117,6 +128,9 @@ describe('media doctor', () => {
     const [found] = without.of('sandbox')
     assert.deepEqual([found?.status, found?.detail], ['warning', 'weak: bubblewrap (bwrap) is not installed.'])
     assert.match(found?.mend ?? '', /apt-get install bubblewrap/)
+    const large = without.of('large pictures').map(({ status, detail, mend }) => `${status} ${detail} ${mend}`)
+    assert.match(large[0] ?? '', /^warning heif-convert is not there: HEIC .* apt-get install libheif-examples/)
+    assert.match(large[1] ?? '', /^warning avifdec is not there: AVIF .* apt-get install libavif-bin/)
 
     const keys = join(shell.folder, 'some keys')
     await writeFile(keys, `${'0'.repeat(64)} ada\n`)

@@ -30,13 +30,8 @@ for (const [sandbox, list] of Object.entries({ auto: attacks, weak: wandering })
         assert.ok((attack.ends as readonly string[]).includes(ended), `ended as ${ended}`)
         assert.deepEqual(given.aims.visits(), [], 'somebody came')
         assert.ok(seconds < 30, `took ${seconds} s`)
-        if (attack.as === 'image') assert.ok(mebibytes < memoryOf(attack.filename), `held ${mebibytes} MiB`)
+        if (attack.as === 'image') assert.ok(mebibytes < 512, `held ${mebibytes} MiB`)
       })
     }
   })
-}
-
-/** Twice as much for those whose decoders hold the whole picture more than once: docs/decisions/0007. */
-function memoryOf(filename: string): number {
-  return /\.(avif|heic)$/.test(filename) ? 1024 : 512
 }

@@ -1,3 +1,8 @@
+import { execFile } from 'node:child_process'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
 import { deflateSync } from 'node:zlib'
 import sharp from 'sharp'
 import { type Attack, textAttack, unreadable } from './attack.ts'
@@ -35,6 +40,18 @@ async function blackPng(side: number): Promise<Buffer> {
 
 const plain = (side: number) =>
   sharp({ create: { width: side, height: side, channels: 3, background: '#336699' }, limitInputPixels: false })
+
+async function plainHeic(side: number): Promise<Buffer> {
+  const folder = await mkdtemp(join(tmpdir(), 'heic-'))
+  const [png, heic] = [join(folder, 'plain.png'), join(folder, 'plain.heic')]
+  try {
+    await plain(side).png({ compressionLevel: 1 }).toFile(png)
+    await promisify(execFile)('heif-enc', ['-q', '20', '-p', 'preset=ultrafast', png, '-o', heic])
+    return await readFile(heic)
+  } finally {
+    await rm(folder, { recursive: true, force: true })
+  }
+}
 
 const bombs: Attack[] = [
   picture('a PNG of 65 535 by 65 535', 'photo.png', ['too_many_pixels'], ({ seeds }) =>
@@ -90,8 +107,16 @@ const bombs: Attack[] = [
   picture(
     'an AVIF of 8 000 by 8 000',
     'photo.avif',
+    ['processed'],
+    () => plain(8_000).avif({ effort: 0, chromaSubsampling: '4:4:4' }).toBuffer(),
+    heavy,
+  ),
+  picture('a HEIC of 8 000 by 8 000', 'photo.heic', ['processed'], () => plainHeic(8_000), heavy),
+  picture(
+    'an AVIF as large as we take',
+    'photo.avif',
     ['processed', 'memory_exceeded'],
-    () => plain(8_000).avif({ effort: 0 }).toBuffer(),
+    () => plain(10_000).avif({ effort: 0 }).toBuffer(),
     heavy,
   ),
   picture(

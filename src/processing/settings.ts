@@ -78,7 +78,7 @@ export const processingSettings = {
     max: 1_000_000,
     unit: 'MiB',
     default: '512',
-    summary: 'Memory that making one picture may take; HEIC and AVIF may take twice as much.',
+    summary: 'Memory that making one picture may take.',
   }),
   videoMemory: integer('VIDEO_MEMORY_MB', {
     min: 128,

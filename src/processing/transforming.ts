@@ -52,8 +52,7 @@ export async function openTransforming(options: TransformingOptions): Promise<Tr
         const { outputs } = await pictures.make({
           source: { path },
           folder,
-          // Whatever master there is of a picture that was taken can be decoded.
-          memory: settings.pictureMemory * 2,
+          memory: settings.pictureMemory,
           maxPixels: settings.maxPixels,
           isSvg: false,
           wanted: 'transform',

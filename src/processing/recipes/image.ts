@@ -26,9 +26,7 @@ export async function makeImage(
 ): Promise<Made> {
   const { raw, pictures, settings, newFolder, signal, onProgress, keep } = workbench
   const folder = await newFolder('picture')
-  const { maxPixels, pictureMemory } = settings
-  // Their decoders hold the whole picture, several times over.
-  const memory = /^image\/(?:avif|hei[cf])/.test(contentType ?? '') ? pictureMemory * 2 : pictureMemory
+  const { maxPixels, pictureMemory: memory } = settings
   const isSvg = contentType === 'image/svg+xml'
   const outputOf = ({ file, ...rest }: MadePicture): Output => ({
     ...rest,

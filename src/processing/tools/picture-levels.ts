@@ -18,7 +18,6 @@ export interface Level {
 export async function decode(source: Source, width: number): Promise<Level> {
   const { data, info } = await source
     .open()
-    .autoOrient()
     .resize({ width, height: width, fit: 'inside', withoutEnlargement: true })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })

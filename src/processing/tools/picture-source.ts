@@ -2,6 +2,8 @@ import { open, readFile } from 'node:fs/promises'
 import { crc32, deflateSync } from 'node:zlib'
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp'
 import type { Size } from '../geometry.ts'
+import type { Converted, Heavy, HeavyFormat } from './picture-converters.ts'
+import { cutOut, isTurned, readTurn, turnUpright } from './picture-turn.ts'
 
 /** A picture to decode, of any format we take; runs in the picture process only. */
 export interface Source extends Size {
@@ -11,7 +13,7 @@ export interface Source extends Size {
   /** Whether its colours are coarser than its light, as those of most JPEG are. */
   subsampled: boolean
   warnings: string[]
-  /** A decode of its only or first frame. */
+  /** A decode of its only or first frame, upright. */
   open(): Sharp
   /** A decode of all frames. */
   openAll(): Sharp
@@ -22,6 +24,19 @@ export interface SourceOptions {
   isSvg: boolean
   /** Of the square that it will be made to fit into: what is larger need not be kept. Pixels. */
   width: number
+  /** Of HEIC and AVIF that are decoded here; larger ones are to be converted first. */
+  wholePixels: Record<HeavyFormat, number>
+  /** Set when it is what a larger one was converted to. */
+  converted?: Converted
+}
+
+/** Thrown of a picture that is to be converted first. */
+export class TooHeavy extends Error {
+  readonly heavy: Heavy
+  constructor(heavy: Heavy) {
+    super(`${heavy.width} × ${heavy.height} pixels are too many to be decoded at once`)
+    this.heavy = heavy
+  }
 }
 
 /** All frames of an animation lie in memory at once. Pixels. */
@@ -30,10 +45,11 @@ const animationFrames = 2_000
 
 /**
  * Reads a picture's head and says how to decode it.
- * @throws Error with `code: 'too_many_pixels'`, or what the decoder throws.
+ * @throws Error with `code: 'too_many_pixels'`, TooHeavy, or what the decoder throws.
  */
 export async function openSource(path: string, given: SourceOptions): Promise<Source> {
-  const { maxPixels, isSvg } = given
+  const { maxPixels, isSvg, converted, wholePixels } = given
+  if (converted) return await openConverted(path, given, converted)
   // Bytes without an address: a drawing cannot refer to files beside it.
   const input = isSvg ? await readFile(path) : path
   // A picture cut short is refused; what decoders merely warn of is not.
@@ -41,8 +57,13 @@ export async function openSource(path: string, given: SourceOptions): Promise<So
   const metadata = await sharp(input, { ...options, limitInputPixels: false }).metadata()
   const size = uprightSize(metadata)
   if (size.width * size.height > maxPixels) throw tooManyPixels(size)
-
-  if (metadata.format === 'heif' && metadata.compression === 'hevc') return await openHeic(path, given, metadata.icc)
+  if (metadata.format === 'heif') {
+    const format = metadata.compression === 'av1' ? 'avif' : 'heic'
+    const { hasAlpha, pages = 1, pagePrimary: page = 0 } = metadata
+    if (size.width * size.height > wholePixels[format])
+      throw new TooHeavy({ ...size, format, hasAlpha, pages, page, turn: await readTurn(path) })
+  }
+  if (metadata.format === 'heif' && metadata.compression === 'hevc') return await openHeic(path, given, metadata)
   const frames = isAnimation(metadata) ? (metadata.pages ?? 1) : 1
   const pixels = frames * size.width * size.height
   const tooMany = frames > 1 && (frames > animationFrames || pixels > Math.min(animationPixels, maxPixels))
@@ -52,7 +73,7 @@ export async function openSource(path: string, given: SourceOptions): Promise<So
     hasAlpha: metadata.hasAlpha,
     subsampled: metadata.chromaSubsampling === '4:2:0',
     warnings: tooMany || (metadata.format === 'png' && (await movesInPng(path))) ? ['animation_dropped'] : [],
-    open: () => sharp(input, options),
+    open: () => sharp(input, options).autoOrient(),
     openAll: () => sharp(input, { ...options, animated: true }),
   }
 }
@@ -66,11 +87,31 @@ function uprightSize({ width, height, pageHeight, autoOrient }: Metadata): Size 
   return { width: autoOrient?.width ?? width, height: autoOrient?.height ?? height }
 }
 
+/** Its own word on which side is up is not heard: the programs leave there what the file had, whatever they did with it. */
+async function openConverted(path: string, { width }: SourceOptions, { turn, ...size }: Converted): Promise<Source> {
+  const options = { limitInputPixels: false, failOn: 'error' } satisfies SharpOptions
+  const metadata = await sharp(path, options).metadata()
+  const rest = { animated: false, hasAlpha: metadata.hasAlpha, subsampled: metadata.chromaSubsampling === '4:2:0' }
+  const sourceOf = (open: () => Sharp): Source => ({ ...size, ...rest, warnings: [], open, openAll: open })
+  if (!isTurned(turn)) {
+    if (metadata.width !== size.width || metadata.height !== size.height) throw new Error('it has another size now')
+    return sourceOf(() => sharp(path, options))
+  }
+  // To turn it, all of it must be in memory: made small before.
+  const small = cutOut(sharp(path, options), turn, metadata)
+  const pixels = await small
+    .resize({ width, height: width, fit: 'inside', withoutEnlargement: true })
+    .keepIccProfile()
+    .png({ compressionLevel: 0, adaptiveFiltering: false })
+    .toBuffer()
+  return sourceOf(() => turnUpright(sharp(pixels), turn))
+}
+
 /** sharp reads no HEVC: libheif does, which turns the picture upright by itself and leaves its colours as they are. */
 async function openHeic(
   path: string,
   { maxPixels, width: side }: SourceOptions,
-  profile: Buffer | undefined,
+  { icc: profile, hasAlpha }: Metadata,
 ): Promise<Source> {
   const { default: decode } = await import('heic-decode')
   const { width, height, data } = await decode({ buffer: await readFile(path) })
@@ -84,14 +125,16 @@ async function openHeic(
     fit: 'inside',
     withoutEnlargement: true,
   })
-  const still = await small.removeAlpha().png({ compressionLevel: 0, adaptiveFiltering: false }).toBuffer()
+  const still = await (hasAlpha ? small : small.removeAlpha())
+    .png({ compressionLevel: 0, adaptiveFiltering: false })
+    .toBuffer()
   const input = profile ? withProfile(still, profile) : still
   const reopen = () => sharp(input, { limitInputPixels: maxPixels })
   return {
     width,
     height,
     animated: false,
-    hasAlpha: false,
+    hasAlpha,
     subsampled: true,
     warnings: [],
     open: reopen,

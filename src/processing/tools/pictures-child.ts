@@ -2,8 +2,9 @@ import { pathToFileURL } from 'node:url'
 import sharp from 'sharp'
 import type { Transform } from '../../media/transform.ts'
 import type { ImageProfile } from '../image-profile.ts'
+import type { Converted, Heavy, HeavyFormat } from './picture-converters.ts'
 import { type MadePicture, makeCover, makeSet, makeThumbnail, type Tell } from './picture-set.ts'
-import { openSource } from './picture-source.ts'
+import { openSource, TooHeavy } from './picture-source.ts'
 import { makeTransform } from './picture-transform.ts'
 
 /**
@@ -18,6 +19,10 @@ export interface PictureTask {
   profile: ImageProfile
   maxPixels: number
   isSvg: boolean
+  /** Pixels of a HEIC or AVIF that it decodes; of a larger one it says what is to be converted. */
+  wholePixels: Record<HeavyFormat, number>
+  /** Set when the file is what a larger one was converted to. */
+  converted?: Converted
 }
 
 export type PictureReply =
@@ -33,7 +38,7 @@ export type PictureReply =
       warnings: string[]
       outputs: MadePicture[]
     }
-  | { ok: false; code: string; message: string }
+  | { ok: false; code: string; message: string; heavy?: Heavy }
 
 /** What a picture process says, a line of JSON each time: files that are whole, and in the end its reply. */
 export type PictureNews = { made: MadePicture[] } | { reply: PictureReply }
@@ -64,7 +69,8 @@ function replyOf(error: unknown): PictureReply {
     if (/out of memory|allocation failed/i.test(said)) return 'memory_exceeded'
     return 'undecodable'
   }
-  return { ok: false, code: found(), message: said.slice(0, 500) }
+  const heavy = error instanceof TooHeavy ? { heavy: error.heavy } : {}
+  return { ok: false, code: found(), message: said.slice(0, 500), ...heavy }
 }
 
 async function main(path: string): Promise<void> {

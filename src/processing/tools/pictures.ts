@@ -5,10 +5,11 @@ import { fileURLToPath } from 'node:url'
 import type { Chance } from '../../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../../media/errors.ts'
 import { type ImageProfile, imageProfile } from '../image-profile.ts'
+import { type Converters, convert, findConverters, type Heavy, pixelsDecodedWhole } from './picture-converters.ts'
 import { openReceiving } from './picture-receiving.ts'
 import type { MadePicture } from './picture-set.ts'
 import type { PictureReply, PictureTask } from './pictures-child.ts'
-import type { Runner, Running } from './run.ts'
+import type { Finished, Runner, Running } from './run.ts'
 import { packagesFolder } from './sandbox.ts'
 
 /** Makes pictures, each in a child process of its own that is gone afterwards. */
@@ -21,7 +22,7 @@ export interface Pictures {
   close(): Promise<void>
 }
 
-export interface PictureOrder extends Omit<PictureTask, 'profile'> {
+export interface PictureOrder extends Omit<PictureTask, 'profile' | 'wholePixels' | 'converted'> {
   /** Ours when not given. */
   profile?: ImageProfile
   /** The picture: a file, or its bytes. */
@@ -51,16 +52,25 @@ const seconds = 60
 const shortSeconds = 20
 const fileBytes = 256 * 1024 ** 2
 
-/** `workRoot` is a folder of this process's own. */
+interface PicturesOptions {
+  runner: Runner
+  /** A folder of this process's own. */
+  workRoot: string
+  chance: Chance
+  /** Those of this machine when not given. */
+  converters?: Converters
+  /** How large HEIC and AVIF may be to be decoded without them; ours when not given. */
+  decodedWhole?: typeof pixelsDecodedWhole
+}
+
 export function openPictures({
   runner,
   workRoot,
   chance,
-}: {
-  runner: Runner
-  workRoot: string
-  chance: Chance
-}): Pictures {
+  decodedWhole = pixelsDecodedWhole,
+  ...given
+}: PicturesOptions): Pictures {
+  const finding = given.converters ? Promise.resolve(given.converters) : findConverters()
   let closed = false
   /** Those that have worked, until nothing is left of them. */
   const leaving = new Set<Promise<void>>()
@@ -106,28 +116,50 @@ export function openPictures({
     return await start()
   }
 
+  async function makeOnce(
+    { source, folder, memory, signal, profile = imageProfile, onMade = async () => {}, ...rest }: PictureOrder,
+    how: Pick<PictureTask, 'wholePixels' | 'converted'>,
+  ): Promise<PictureReply | Finished> {
+    const task: PictureTask = { ...rest, ...how, profile }
+    const spare = await take()
+    const { running } = spare
+    const from = join(spare.folder, 'out')
+    const receiving = openReceiving({ from, to: folder, onMade, onNonsense: running.kill })
+    try {
+      await bring(source, join(spare.folder, 'in', 'raw'))
+      const limits = { memory: memory * 1024 ** 2, seconds: task.isSvg || task.transform ? shortSeconds : seconds }
+      spare.listenBy(receiving.listen)
+      running.begin(JSON.stringify(task), { signal, ...limits })
+      // Taking it down in order would take a tenth of the time that it has worked.
+      await Promise.race([running.finished, receiving.replied])
+      return (await receiving.reply()) ?? (await running.finished)
+    } finally {
+      const gone = dismiss(spare).finally(() => leaving.delete(gone))
+      leaving.add(gone)
+      gone.catch(() => {}) // what stays is removed at the next start
+      await receiving.settle()
+      prepare()
+    }
+  }
+
   prepare()
   return {
-    make: async ({ source, folder, memory, signal, profile = imageProfile, onMade = async () => {}, ...rest }) => {
-      const task: PictureTask = { ...rest, profile }
-      const spare = await take()
-      const { running } = spare
-      const from = join(spare.folder, 'out')
-      const receiving = openReceiving({ from, to: folder, onMade, onNonsense: running.kill })
+    make: async (order) => {
+      const converters = await finding
+      const wholePixels = decodedWhole(converters, order.memory * 1024 ** 2)
+      const reply = await makeOnce(order, { wholePixels })
+      const heavy = heavyOf(reply)
+      if (heavy === null || 'bytes' in order.source) return readReply(reply)
+      const { path } = order.source
+      const folder = join(workRoot, `conversion-${chance.uuid()}`)
+      await mkdir(folder)
       try {
-        await bring(source, join(spare.folder, 'in', 'raw'))
-        const limits = { memory: memory * 1024 ** 2, seconds: task.isSvg || task.transform ? shortSeconds : seconds }
-        spare.listenBy(receiving.listen)
-        running.begin(JSON.stringify(task), { signal, ...limits })
-        // Taking it down in order would take a tenth of the time that it has worked.
-        await Promise.race([running.finished, receiving.replied])
-        return readReply((await receiving.reply()) ?? (await running.finished))
+        const given = { heavy, path, folder, memory: order.memory * 1024 ** 2, signal: order.signal }
+        const { file, converted } = await convert({ runner, converters }, given)
+        const source = { path: join(folder, file) }
+        return readReply(await makeOnce({ ...order, source }, { wholePixels, converted }))
       } finally {
-        const gone = dismiss(spare).finally(() => leaving.delete(gone))
-        leaving.add(gone)
-        gone.catch(() => {}) // what stays is removed at the next start
-        await receiving.settle()
-        prepare()
+        await rm(folder, { recursive: true, force: true })
       }
     },
     close: async () => {
@@ -150,7 +182,16 @@ async function bring(source: PictureOrder['source'], path: string): Promise<void
   else await link(source.path, path).catch(() => copyFile(source.path, path))
 }
 
-function readReply(reply: PictureReply | Awaited<Running['finished']>): MadePictures {
+/** What the child says of a picture that it does not decode; it has read hostile bytes, so none of it names a file or a program. */
+function heavyOf(reply: PictureReply | Finished): Heavy | null {
+  if (!('ok' in reply) || reply.ok || !reply.heavy) return null
+  const { format, width, height, hasAlpha, pages, page, turn } = reply.heavy
+  const counts = [width, height, pages, page]
+  if (!['heic', 'avif'].includes(format) || !counts.every(Number.isSafeInteger)) return null
+  return { format, width, height, hasAlpha: hasAlpha === true, pages, page, turn }
+}
+
+function readReply(reply: PictureReply | Finished): MadePictures {
   if (!('ok' in reply)) {
     throw new MediaError('tool_crashed', `the picture process ended with ${reply.exitCode}: ${reply.stderr}`)
   }

@@ -4,6 +4,7 @@ import { readSteps } from '../../processing/gates/steps.ts'
 import { readProfiles } from '../../processing/profiles.ts'
 import { findTools } from '../../processing/tools/find.ts'
 import { pictureAbilities, takeInventory } from '../../processing/tools/inventory.ts'
+import { converterNames, findConverters, type HeavyFormat } from '../../processing/tools/picture-converters.ts'
 import { isVideoSafe, probeSandbox } from '../../processing/tools/sandbox.ts'
 import type { Role } from '../site.ts'
 import { error, type Finding, ok, tried, warning } from './finding.ts'
@@ -13,6 +14,7 @@ export async function examineTools(config: Config, role: Role): Promise<Finding[
   return [
     ...(await examineFfmpeg(config)),
     await examinePictures(),
+    ...(await examineConverters()),
     await examineSandbox(config, role),
     ...(config.processing.profilesFile === undefined ? [] : [await examineProfiles(config.processing.profilesFile)]),
     ...(config.processing.stepsFile === undefined ? [] : [await examineSteps(config.processing.stepsFile)]),
@@ -50,6 +52,21 @@ async function examinePictures(): Promise<Finding> {
   } catch (cause) {
     return error('pictures', `sharp cannot be loaded: ${(cause as Error).message.split('\n')[0]}`, mend)
   }
+}
+
+/** Without them small pictures of these formats are made all the same. */
+async function examineConverters(): Promise<Finding[]> {
+  const found = await findConverters()
+  return (Object.keys(converterNames) as HeavyFormat[]).map((format) => {
+    const { names, debian } = converterNames[format]
+    const converter = found[format]
+    if (converter) return ok('large pictures', `${names[0]} ${converter.version} at ${converter.program}`)
+    return warning(
+      'large pictures',
+      `${names[0]} is not there: ${format.toUpperCase()} of more than 16 megapixels is refused.`,
+      `Debian: apt-get install ${debian}. Elsewhere: the programs of ${format === 'heic' ? 'libheif' : 'libavif'}, on PATH.`,
+    )
+  })
 }
 
 async function examineSandbox({ processing, http }: Config, role: Role): Promise<Finding> {
