@@ -8,6 +8,7 @@ import { MediaError } from '../../media/errors.ts'
 import { ffmpeg, inspect, openTestbed, run, type Testbed } from '../testbed.test.ts'
 import { cleanTag, tagsFrom } from './audio-tags.ts'
 import { collectPeaks, drawWaveform } from './waveform.ts'
+import { waveformPng } from './waveform-png.ts'
 
 describe('sound', () => {
   let bed: Testbed
@@ -327,6 +328,23 @@ describe('peaks', () => {
     const { lowest, highest } = peaks.stretches(2_000)
     assert.ok(lowest.length > 900 && lowest.length <= 2_000)
     assert.ok(lowest.every((one) => one === 1000) && highest.every((one) => one === 1000))
+  })
+
+  test('of a quiet sound are drawn as tall as those of a loud one, of noise far below it as a line', async () => {
+    for (const [loudest, least, most] of [
+      [32_767, 275, 280],
+      [3_000, 260, 270],
+      [20, 1, 8],
+    ] as const) {
+      const peaks = collectPeaks()
+      peaks.add(
+        samples(Array.from({ length: 80_000 }, (_, at) => (at % 40_000 < 4_000 ? (at % 2 ? 1 : -1) * loudest : 0))),
+      )
+      const { info } = await sharp(await waveformPng(peaks))
+        .trim({ background: '#0000' })
+        .toBuffer({ resolveWithObject: true })
+      assert.ok(info.height >= least && info.height <= most, `${loudest}: ${info.height}`)
+    }
   })
 
   test('of nothing draw a flat line', () => {

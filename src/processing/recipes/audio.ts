@@ -27,7 +27,7 @@ const ours: SoundProfile = { audio: audioProfile, image: imageProfile }
  * | `audio`                | M4A: AAC at 160 kbit/s stereo, 96 mono; a copy of the source's where that is so already    |
  * | `opus`                 | Ogg: Opus at 96 kbit/s stereo, 58 mono                                                     |
  * | `waveform`             | JSON: peaks for players to draw, at most 2000 pairs, as audiowaveform writes them          |
- * | `waveform-png`         | PNG of 1800 × 280: the same, drawn on nothing                                              |
+ * | `waveform-png`         | PNG of 1800 × 280: the same, drawn on nothing, and as tall as there is room                |
  * | `thumbnail`, `cover`   | JPEG within 400 × 400 and 1600 × 1600 of the cover that came along; without one a thumbnail of the waveform |
  *
  * Of what the sender wrote, title, artist and album are kept.

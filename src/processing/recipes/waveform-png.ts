@@ -25,15 +25,28 @@ export async function waveformPng(peaks: Peaks): Promise<Buffer> {
   ])
 }
 
+/** What is loudest comes as far as this, of the height. */
+const fullest = 0.95
+/** What is quieter than some 28 dB below full scale stays flat: it would be noise that looks like something. */
+const mostScale = 24
+
+/** A sound that is quiet throughout, or is mostly so, shows its form like any other; numbers stand in the JSON. */
+function scaleOf(columns: readonly { low: number; high: number }[]): number {
+  const loudest = columns.reduce((most, { low, high }) => Math.max(most, -low, high), 0)
+  return Math.max(1, Math.min(mostScale, fullest / loudest))
+}
+
 /** Lines of pixels, two in a byte, each line after a zero that says it is not filtered. */
 function draw(peaks: Peaks): Buffer {
   const { width, height } = waveformSize
   const stride = 1 + width / 2
   const pixels = Buffer.alloc(stride * height)
   const middle = height / 2
-  columnsOf(peaks.stretches(Number.POSITIVE_INFINITY), width).forEach(({ low, high }, x) => {
-    const top = Math.min(middle - 0.5, middle - high * middle)
-    const bottom = Math.max(middle + 0.5, middle - low * middle)
+  const columns = columnsOf(peaks.stretches(Number.POSITIVE_INFINITY), width)
+  const reach = scaleOf(columns) * middle
+  columns.forEach(({ low, high }, x) => {
+    const top = Math.min(middle - 0.5, middle - high * reach)
+    const bottom = Math.max(middle + 0.5, middle - low * reach)
     for (let y = Math.max(0, Math.floor(top)); y < Math.min(height, Math.ceil(bottom)); y++) {
       const covered = Math.min(bottom, y + 1) - Math.max(top, y)
       const at = y * stride + 1 + (x >> 1)
