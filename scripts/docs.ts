@@ -1,5 +1,5 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, posix } from 'node:path'
 import { helpPage } from '../cli/help.ts'
 import { rooms } from '../src/config.ts'
 import { answers, requestCodes } from '../src/http/errors.ts'
@@ -8,7 +8,7 @@ import { builtInProfiles } from '../src/processing/profiles.ts'
 import { fileSchema, listFields } from '../src/processing/profiles-schema.ts'
 import { outcomes } from '../src/worker/outcomes.ts'
 
-/** Rebuilds what is generated: the README's table of settings, docs/errors.md, docs/cli.md. With `--check` only compares. */
+/** Rebuilds what is generated: the tables of docs/settings.md, docs/errors.md, docs/cli.md, docs/profiles.md, llms.txt. With `--check` only compares. */
 
 const root = join(import.meta.dirname, '..')
 
@@ -118,20 +118,30 @@ function profilesPage(): string {
   ].join('\n')
 }
 
+/** https://llmstxt.org: what it is, and where more is, made of the README's first words and the index. */
+function llmsText(): string {
+  const [, summary = ''] = readFileSync(join(root, 'README.md'), 'utf8').split('\n\n')
+  const index = readFileSync(join(root, 'docs', 'README.md'), 'utf8')
+  const chapters = index.slice(index.indexOf('\n## ')).trim()
+  const links = chapters.replaceAll(/\]\((?!\/)([^)]+)\)/g, (_, path) => `](${posix.join('docs', path)})`)
+  return ['# Media Service', '', `> ${summary.replaceAll('\n', ' ')}`, '', links, ''].join('\n')
+}
+
 function between(text: string, name: string, content: string): string {
   const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
   const start = text.indexOf(open)
   const end = text.indexOf(close)
-  if (start < 0 || end < start) throw new Error(`README.md has no ${open} … ${close}`)
+  if (start < 0 || end < start) throw new Error(`docs/settings.md has no ${open} … ${close}`)
   return `${text.slice(0, start + open.length)}\n${content}\n${text.slice(end)}`
 }
 
 /** Paths that differ from what would be generated; written unless `check`. */
 export function buildDocs({ check }: { check: boolean }): string[] {
-  const readme = join(root, 'README.md')
+  const settings = join(root, 'docs', 'settings.md')
   const pages: [string, string][] = [
-    [readme, between(readFileSync(readme, 'utf8'), 'settings', settingsTable())],
+    [settings, between(readFileSync(settings, 'utf8'), 'settings', settingsTable())],
     [join(root, 'docs', 'errors.md'), errorsPage()],
+    [join(root, 'llms.txt'), llmsText()],
     [join(root, 'docs', 'cli.md'), helpPage()],
     [join(root, 'docs', 'profiles.md'), profilesPage()],
     [join(root, 'docs', 'profiles.schema.json'), schemaText()],

@@ -11,7 +11,7 @@ const usage = `Usage: npm start [-- ${roles.join(' | ')} | setup | doctor]
   doctor   checks whether the service can do its work here, says how to mend what it finds, and ends;
            \`doctor worker\`: whether a worker can; \`--json\`: a finding a line
 
-Settings are environment variables: see "Settings" in README.md.
+Settings are environment variables: see docs/settings.md.
 `
 
 /** Longer than the rooms' own limits together: what still hangs then is cut off. */

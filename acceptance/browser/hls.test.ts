@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import type { Browser, Page, Request } from 'playwright-core'
-import { blocksOf } from '../../scripts/readme.ts'
+import { blocksOf } from '../../scripts/pages.ts'
 import { openJudge } from '../judge.ts'
 import { startTarget, type Target } from '../target.ts'
 import { openBrowser, openPages, type Pages } from './browser.ts'
@@ -94,8 +94,10 @@ describe('an unmodified hls.js', () => {
     await page.context().close()
   })
 
-  for (const [index, code] of blocksOf('Play it', 'js').entries()) {
-    test(`the README's code plays: ${
+  const page = 'docs/delivery.md'
+  const snippets = [...blocksOf(page, 'Play it', 'js'), ...blocksOf(page, 'Cookies instead', 'js')]
+  for (const [index, code] of snippets.entries()) {
+    test(`the code of docs/delivery.md plays: ${
       code
         .split('\n')
         .find((line) => line.includes('new Hls'))

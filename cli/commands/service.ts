@@ -31,7 +31,7 @@ const listening: Options = {
 const data: Options = {
   data: { type: 'string', short: 'd', value: 'FOLDER', summary: 'Where it keeps what it has. The setting DATA_DIR.' },
 }
-const settings = 'Settings are environment variables: see "Settings" in the README; `media doctor` checks them.'
+const settings = 'Settings are environment variables: see docs/settings.md; `media doctor` checks them.'
 
 function service(
   words: Pick<Command, 'name' | 'summary' | 'details' | 'options' | 'examples'>,

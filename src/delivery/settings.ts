@@ -125,7 +125,8 @@ export const deliverySettings = {
   }),
   imagePresetsFile: optionalText('IMAGE_PRESETS_FILE', {
     takes: 'a JSON file',
-    summary: 'What pictures may be made on the fly: named options, and whether only those. See "On the fly".',
+    summary:
+      'What pictures may be made on the fly: named options, and whether only those: "On the fly" in docs/delivery.md.',
   }),
   imageConcurrency: integer('IMAGE_CONCURRENCY', {
     min: 1,

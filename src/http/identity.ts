@@ -56,6 +56,6 @@ export function assertSafeToListen({ host, settings }: { host: string; settings:
   if (isLoopback(host) || isIdentityConfigured(settings)) return
   throw new Error(
     `HOST is "${host}", which others can reach, and nothing says who they are. ` +
-      'Set AUTH_JWT_SECRET, AUTH_JWKS_URL or AUTH_API_KEYS_FILE, or listen on HOST=127.0.0.1. See "Who may call" in README.md.',
+      'Set AUTH_JWT_SECRET, AUTH_JWKS_URL or AUTH_API_KEYS_FILE, or listen on HOST=127.0.0.1. See docs/identity.md.',
   )
 }

@@ -12,7 +12,7 @@ export async function readTls(
   const { tlsCertFile, tlsKeyFile } = settings
   if (tlsCertFile === undefined && tlsKeyFile === undefined) return null
   if (tlsCertFile === undefined || tlsKeyFile === undefined) {
-    throw new Error('HTTPS needs both TLS_CERT_FILE and TLS_KEY_FILE. See "Settings" in README.md.')
+    throw new Error('HTTPS needs both TLS_CERT_FILE and TLS_KEY_FILE. See docs/settings.md.')
   }
   const [cert, key] = await Promise.all([
     readSettingFile('TLS_CERT_FILE', tlsCertFile),

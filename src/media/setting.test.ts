@@ -28,7 +28,7 @@ describe('settings', () => {
     for (const PORT of ['-1', '65536', '8080x', '1e3', '0x10', ' 1', '1.5']) {
       assert.throws(
         () => parseSettings(settings, { PORT }),
-        /^Error: PORT takes a whole number, 0–65535\. It is ".*"\. .*README/,
+        /^Error: PORT takes a whole number, 0–65535\. It is ".*"\. .*settings\.md/,
       )
     }
     assert.throws(() => parseSettings(settings, { DRIVER: 'c' }), /DRIVER takes `a` or `b`/)

@@ -116,7 +116,7 @@ export function parseSettings<S extends SettingSet>(
       values[name] = setting.parse(value)
     } catch (cause) {
       const shown = setting.secret ? '' : ` It is "${value}".`
-      throw new Error(`${setting.variable} takes ${setting.takes}.${shown} See "Settings" in README.md.`, { cause })
+      throw new Error(`${setting.variable} takes ${setting.takes}.${shown} See docs/settings.md.`, { cause })
     }
   }
   return values as SettingsOf<S>

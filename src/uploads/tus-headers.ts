@@ -23,10 +23,15 @@ export function readMetadata(header: string | undefined): Omit<ResumableWords, '
   }
 }
 
+/** TUSKit puts one after each comma, which the library refuses. */
+export function withoutBlanks(metadata: string): string {
+  return metadata.replaceAll(/, +/g, ',')
+}
+
 function parseMetadata(header: string | undefined): Map<string, string | null> {
   if (header === undefined || header.trim() === '') return new Map()
   try {
-    return new Map(Object.entries(Metadata.parse(header)))
+    return new Map(Object.entries(Metadata.parse(withoutBlanks(header))))
   } catch (cause) {
     throw new MediaError('malformed_request', 'Upload-Metadata cannot be read', {
       cause,

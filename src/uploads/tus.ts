@@ -7,7 +7,7 @@ import { wholeOf } from './chunks.ts'
 import type { Keyed } from './idempotency.ts'
 import type { Resumable, Standing } from './resumable.ts'
 import { checksumAlgorithms } from './resumable-chunk.ts'
-import { readChecksum, readMetadata } from './tus-headers.ts'
+import { readChecksum, readMetadata, withoutBlanks } from './tus-headers.ts'
 import { type Known, refusalOf } from './tus-refusals.ts'
 
 /**
@@ -112,6 +112,8 @@ function webRequestOf({ method, media_id, headers }: TusRequest, declared: numbe
   for (const [name, value] of Object.entries(headers)) {
     if (/^(tus-|upload-)|^content-(type|length)$/.test(name) && value !== undefined) told.set(name, String(value))
   }
+  const metadata = told.get('upload-metadata')
+  if (metadata !== null) told.set('upload-metadata', withoutBlanks(metadata))
   if (declared !== null && headers['upload-length'] === String(declared)) told.delete('upload-length')
   return new Request(`http://tus${path}${media_id ?? ''}`, { method, headers: told })
 }

@@ -12,7 +12,9 @@ export async function readImagePresets(path: string | undefined): Promise<ImageL
     return limitsOf(JSON.parse(await readFile(path, 'utf8')))
   } catch (cause) {
     const why = (cause as { detail?: string }).detail ?? (cause as Error).message
-    throw new Error(`IMAGE_PRESETS_FILE ${path} cannot be used: ${why} See "On the fly" in README.md.`, { cause })
+    throw new Error(`IMAGE_PRESETS_FILE ${path} cannot be used: ${why} See "On the fly" in docs/delivery.md.`, {
+      cause,
+    })
   }
 }
 

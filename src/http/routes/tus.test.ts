@@ -64,6 +64,14 @@ describe('tus', { timeout: 60_000 }, () => {
     assert.ok((await bytesAt(path)).equals(bytes), 'the bytes are not those that were sent')
   }
 
+  test('takes metadata with blanks after its commas, as TUSKit writes it', async () => {
+    const metadata = `filename ${base64('a.gif')}, filetype ${base64('image/gif')}, title ${base64('Alps')}`
+    const created = await ask('POST', base, { 'upload-metadata': metadata, 'upload-length': '10' })
+    assert.equal(created.status, 201)
+    assert.equal((await recordAt(created.headers.location ?? ''))?.title, 'Alps')
+    assert.equal((await head(created.headers.location ?? '')).headers['upload-metadata'], metadata)
+  })
+
   test('makes a media of what was sent', async () => {
     const bytes = picture(200_000)
     const created = await ask('POST', base, { ...named, 'upload-length': String(bytes.length) })

@@ -5,18 +5,18 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { promisify } from 'node:util'
-import { blocksOf } from '../../scripts/readme.ts'
+import { blocksOf } from '../../scripts/pages.ts'
 import { makeSample } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 import { openShell, type Shell } from './media.ts'
 
-/** Each command under "Command line" in the README, as it stands there, but that `npx media` is a path. */
+/** Each command of docs/guides/command-line.md, as it stands there, but that `npx media` is a path. */
 
 const launcher = join(import.meta.dirname, '../../cli/media.mjs')
-const [first = '', second = ''] = blocksOf('Command line', 'sh')
+const [first = '', second = ''] = blocksOf('docs/guides/command-line.md', 'Command line', 'sh')
 const linesOf = (block: string) => block.split('\n').map((line) => line.replace(/ +# .*/, ''))
 
-describe('the README on the command line', () => {
+describe('the guide to the command line', () => {
   let target: Target
   let shell: Shell
   let folder: string

@@ -8,16 +8,16 @@ import { readConfig, rooms } from '../src/config.ts'
 import { openKeys } from '../src/delivery/keys.ts'
 import { readUploadKey } from '../src/http/upload-tokens.ts'
 import { systemChance } from '../src/media/clock.ts'
-import { blocksOf, environmentOf } from './readme.ts'
+import { blocksOf, environmentOf } from './pages.ts'
 
 const variables = new Set(
   Object.values(rooms).flatMap((settings) => Object.values(settings).map(({ variable }) => variable)),
 )
 
-describe('README', () => {
+describe('docs/engines.md', () => {
   for (const chapter of ['On AWS', 'On your own S3 and Kafka']) {
     test(`the settings of "${chapter}" are settings, and are taken`, () => {
-      const env = environmentOf(chapter)
+      const env = environmentOf('docs/engines.md', chapter)
       assert.ok(Object.keys(env).length >= 15)
       const unknown = Object.keys(env).filter((name) => !variables.has(name) && !name.startsWith('AWS_'))
       assert.deepEqual(unknown, [])
@@ -28,7 +28,7 @@ describe('README', () => {
   test('the commands that make keys make keys that are taken', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'readme-'))
     try {
-      const [commands = ''] = blocksOf('On several machines', 'sh')
+      const [commands = ''] = blocksOf('docs/engines.md', 'On several machines', 'sh')
       execFileSync('bash', ['-e', '-c', commands], { cwd: folder, stdio: 'pipe' })
       assert.deepEqual(readdirSync(folder).sort(), ['cdn-private.pem', 'cdn-public.pem', 'upload-tokens.key'])
       assert.equal((await readUploadKey(join(folder, 'upload-tokens.key'))).length, 32)
