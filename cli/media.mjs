@@ -6,6 +6,7 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
+import { setFlagsFromString } from 'node:v8'
 
 const oldestNode = 24
 const here = dirname(fileURLToPath(import.meta.url))
@@ -13,6 +14,9 @@ const self = fileURLToPath(import.meta.url)
 const program = [join(here, 'main.ts'), join(here, '../dist/cli/main.js')].find((path) => existsSync(path))
 
 if (Number(process.versions.node.split('.')[0]) >= oldestNode) {
+  // A young generation that grows takes a hundred megabytes more over thousands of files, of which sixteen are in use.
+  setFlagsFromString('--max-semi-space-size=2')
+  setFlagsFromString('--semi-space-growth-factor=1')
   const { run } = await import(pathToFileURL(program).href)
   await run(process.argv.slice(2))
 } else {
