@@ -4,6 +4,7 @@ import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { medianOf, similarity } from '../acceptance/corpus/similarity.ts'
 import { startTarget } from '../acceptance/target.ts'
 
 /**
@@ -47,7 +48,7 @@ async function main(): Promise<void> {
       else rows.push(row)
       if (typeof row !== 'string') console.log(lineOf(row))
     }
-    const [ours, fast] = [middle(rows.map((row) => row.ours)), middle(rows.map((row) => row.fast))]
+    const [ours, fast] = [medianOf(rows.map((row) => row.ours)), medianOf(rows.map((row) => row.fast))]
     console.log(`median of ${rows.length}: ours ${ours.toFixed(4)}, fast ${fast.toFixed(4)} (aim: 0.98, and no lower)`)
   } finally {
     await rm(folder, { recursive: true, force: true })
@@ -56,10 +57,6 @@ async function main(): Promise<void> {
 
 function lineOf({ name, kilobits, ours, fast }: Row): string {
   return `${name}: ${kilobits} kbit/s, ours ${ours.toFixed(4)}, fast ${fast.toFixed(4)}, ${(ours - fast).toFixed(4)}`
-}
-
-function middle(numbers: number[]): number {
-  return numbers.toSorted((a, b) => a - b)[Math.floor(numbers.length / 2)] ?? Number.NaN
 }
 
 interface Made {
@@ -137,7 +134,7 @@ async function compare({ path, source, output }: Made, folder: string): Promise<
     const encode = ['-c:v', 'libx264', '-preset', 'fast', '-b:v', String(bits), ...log, '-fps_mode', 'passthrough']
     await run('ffmpeg', ['-y', '-i', path, '-map', '0:V:0', '-vf', size, ...encode, '-an', fast])
   }
-  const seen = async (one: string) => await similarity(one, path, size)
+  const seen = async (one: string) => await similarity(one, path, made)
   return {
     name: basename(path),
     kilobits: Math.round(bits / 1000),
@@ -154,14 +151,6 @@ async function videoBytes(path: string): Promise<number> {
     size,
     sizes.reduce((sum, one) => sum + one, 0),
   )
-}
-
-/** Frame by frame, whatever time each has. */
-async function similarity(path: string, source: string, size: string): Promise<number> {
-  const counted = 'settb=1/1000,setpts=N*40'
-  const graph = `[0:V]format=yuv420p,${counted}[a];[1:V]${size},${counted}[b];[a][b]ssim`
-  const { said } = await run('ffmpeg', ['-i', path, '-i', source, '-filter_complex', graph, '-f', 'null', '-'])
-  return Number(/All:([\d.]+)/.exec(said)?.[1])
 }
 
 function run(program: string, args: string[]): Promise<{ out: string; said: string }> {

@@ -12,6 +12,7 @@ import sharp from 'sharp'
 import { openTarget, type Target } from '../target.ts'
 import { type Expectation, readExpectation } from './expectations.ts'
 import { checkLikeness, checkOutput, framesOf, type Rendition } from './outputs.ts'
+import { medianOf, similarity, whatIsUnlike } from './similarity.ts'
 import { checkWaveform, loudnessOf } from './sounds.ts'
 import { checkStoryboard, checkStream, isBlack } from './streams.ts'
 
@@ -41,6 +42,10 @@ if (!corpus) throw new Error('Name the corpus: npm run test:corpus -- ../shared/
 const [, ...lines] = readFileSync(join(resolve(corpus), 'INDEX.tsv'), 'utf8')
   .trim()
   .split('\n')
+/** Of each film that can be compared: how much of its picture is left. */
+const similarities: { file: string; left: number }[] = []
+/** Enough of each to tell. */
+const comparedFrames = 75
 const perFile = { timeout: 10 * 60_000 }
 
 describe('the corpus', { concurrency: 3 }, () => {
@@ -187,6 +192,7 @@ describe('the corpus', { concurrency: 3 }, () => {
     await download(address('720p'), path, named('720p'))
     const [frames, sent] = [await framesOf(path), await framesOf(source)]
     assert.ok(frames >= sent * 0.95 - 1 && frames <= sent + 1, `${frames} frames of ${sent}`)
+    if (frames === sent) await compare(path, source, named('720p'))
     await download(address('poster'), path, named('poster'))
     const mayBeBlack = basename(source).includes('lowbitrate')
     assert.ok(mayBeBlack || !(await isBlack(path)), 'a still that shows something')
@@ -194,6 +200,12 @@ describe('the corpus', { concurrency: 3 }, () => {
     const film = { duration: duration ?? 0, frames, width: width ?? 0, height: height ?? 0 }
     await checkStream(await signed('hls'), film, folder)
     await checkStoryboard(await signed('storyboard.vtt'), film)
+  }
+
+  async function compare(path: string, source: string, { width, height }: Rendition): Promise<void> {
+    if ((await whatIsUnlike(source)) !== null) return
+    const size = { width: width ?? 0, height: height ?? 0, frames: comparedFrames }
+    similarities.push({ file: basename(source), left: await similarity(path, source, size) })
   }
 
   /** What is long enough to be judged is as loud as all others, and nothing goes over. */
@@ -239,4 +251,14 @@ describe('the corpus', { concurrency: 3 }, () => {
       `${rendition.name} of a ${media_type} has another shape: ${rendition.width} × ${rendition.height}`,
     )
   }
+})
+
+test('what comes out of films looks like them', (run) => {
+  // Those that are served as they came would hide the others.
+  const made = similarities.filter(({ left }) => left < 1).toSorted((one, other) => one.left - other.left)
+  const told = made.map(({ file, left }) => `${left.toFixed(4)} ${file}`)
+  const median = medianOf(made.map(({ left }) => left))
+  run.diagnostic(`median SSIM of ${made.length} films that were encoded: ${median.toFixed(4)}; the least ${told[0]}`)
+  assert.ok(made.length === 0 || median >= 0.98, `${median}: ${told.join(', ')}`)
+  assert.ok(made.every(({ left }) => left >= 0.95), told.join(', '))
 })
