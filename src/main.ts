@@ -9,8 +9,9 @@ const usage = `Usage: npm start [-- ${roles.join(' | ')} | setup | doctor]
   edge     the edge alone: signed delivery from the processed bucket
   setup    makes the buckets, the table, the queues or topics that the settings name, and ends; to be run again at will
   doctor   checks whether the service can do its work here, says how to mend what it finds, and ends;
-           \`doctor worker\`: whether a worker can; \`--json\`: a finding a line
+           \`doctor worker\`: whether a worker can
 
+\`--json\` with any of them says all of that as JSON, a value a line.
 Settings are environment variables: see docs/settings.md.
 `
 
@@ -18,27 +19,29 @@ Settings are environment variables: see docs/settings.md.
 const stopLimitMs = 30_000
 
 async function main(argv: readonly string[]): Promise<void> {
-  const [word = 'all', ...more] = argv
+  const json = argv.includes('--json')
+  const [word = 'all', ...more] = argv.filter((one) => one !== '--json')
+  const say = (line: string, value: object) => void process.stdout.write(`${json ? JSON.stringify(value) : line}\n`)
   if (word === '--help' || word === '-h') return void process.stdout.write(usage)
   if (word === 'setup' && more.length === 0) {
-    return await setUp(readConfig(process.env), (line) => void process.stdout.write(`${line}\n`))
+    return await setUp(readConfig(process.env), (line) => say(line, { step: line }))
   }
-  if (word === 'doctor') return await tellFindings(more)
+  if (word === 'doctor') return await tellFindings(more, json)
   const role = roles.find((one) => one === word)
   if (!role || more.length > 0) throw new Error(`"${argv.join(' ')}" is not something to start.\n\n${usage}`)
   const config = readConfig(process.env)
   const service = await startService(role, config, fail)
   // Before it says that it is there: who reads that may end it at once.
   stopOnSignals(service, stopLimitMs + config.worker.stopSeconds * 1_000)
-  process.stdout.write(service.banner)
+  const url = /https?:\/\/\S+/.exec(service.banner)?.[0] ?? null
+  say(service.banner.trimEnd(), { role, url, lines: service.banner.split('\n').filter(Boolean) })
 }
 
 /** Ends with 1 when something must be mended. */
-async function tellFindings(words: readonly string[]): Promise<never> {
-  const json = words.includes('--json')
-  const [named = 'all', ...more] = words.filter((word) => word !== '--json')
+async function tellFindings([named = 'all', ...more]: readonly string[], json: boolean): Promise<never> {
   const role = roles.find((one): one is Role => one === named)
-  if (!role || more.length > 0) throw new Error(`"doctor ${words.join(' ')}" is not something to check.\n\n${usage}`)
+  if (!role || more.length > 0)
+    throw new Error(`"doctor ${[named, ...more].join(' ')}" is not something to check.\n\n${usage}`)
   let healthy = true
   for await (const finding of examine(role, process.env)) {
     healthy &&= finding.status !== 'error'
@@ -66,7 +69,9 @@ function stopOnSignals(service: Service, limitMs: number): void {
 }
 
 function fail(error: unknown): never {
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`)
+  const message = error instanceof Error ? error.message : String(error)
+  const asJson = () => JSON.stringify({ error: { code: 'failed', message } })
+  process.stderr.write(`${process.argv.includes('--json') ? asJson() : message}\n`)
   process.exit(1)
 }
 

@@ -126,7 +126,7 @@ export const doctor = service(
 
 async function start(words: readonly string[], given: Given): Promise<number> {
   const env = environmentOf(given)
-  const args = [...flags, main, ...words, ...(given.screen.json && words[0] === 'doctor' ? ['--json'] : [])]
+  const args = [...flags, main, ...words, ...(given.screen.json ? ['--json'] : [])]
   // In its place, so that who signals this process reaches the service itself.
   if (process.execve) process.execve(process.execPath, [process.execPath, ...args], env)
   return await startBeside(args, env)
