@@ -260,5 +260,8 @@ test('what comes out of films looks like them', (run) => {
   const median = medianOf(made.map(({ left }) => left))
   run.diagnostic(`median SSIM of ${made.length} films that were encoded: ${median.toFixed(4)}; the least ${told[0]}`)
   assert.ok(made.length === 0 || median >= 0.98, `${median}: ${told.join(', ')}`)
-  assert.ok(made.every(({ left }) => left >= 0.95), told.join(', '))
+  assert.ok(
+    made.every(({ left }) => left >= 0.95),
+    told.join(', '),
+  )
 })
