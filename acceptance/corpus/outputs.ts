@@ -76,7 +76,7 @@ const personal =
 /** When somebody made it: MP4 has places for that, which hold nothing. */
 const dated = /[1-9]\d{3}:\d\d:\d\d/
 
-async function checkNothingOfTheSender(path: string, name: string): Promise<void> {
+export async function checkNothingOfTheSender(path: string, name: string): Promise<void> {
   const said = await run('exiftool', ['-a', '-G1', '-s', '-ee', path])
   for (const line of said.trim().split('\n')) {
     const [, group = '', tag = ''] = /^\[([^\]]+)\]\s+(\S+)/.exec(line) ?? []

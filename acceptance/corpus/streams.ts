@@ -3,7 +3,7 @@ import { rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { type Manifest, Parser } from 'm3u8-parser'
 import sharp from 'sharp'
-import { checkByOthers, probe, run } from './outputs.ts'
+import { checkByOthers, checkNothingOfTheSender, probe, run } from './outputs.ts'
 
 /** A stream and a storyboard as a player meets them: by signed addresses, one leading to the next. */
 
@@ -71,6 +71,7 @@ async function whole(address: string, folder: string) {
     const complaints = await run('ffmpeg', ['-nostdin', '-loglevel', 'error', '-i', path, '-f', 'null', '-'])
     assert.equal(complaints, '', address)
     await checkByOthers(path, 'video/mp4')
+    await checkNothingOfTheSender(path, address)
     const { streams } = await probe(path)
     const counted = ['-count_packets', '-show_entries', 'stream=nb_read_packets', '-of', 'csv=p=0', path]
     const packets = Number.parseInt(await run('ffprobe', ['-loglevel', 'error', ...counted]), 10)
