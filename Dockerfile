@@ -26,6 +26,9 @@ WORKDIR /app
 COPY --from=packages /app/node_modules node_modules
 COPY package.json ./
 COPY contract contract
+COPY llms.txt README.md ARCHITECTURE.md ./
+COPY client/README.md client/
+COPY docs docs
 COPY src src
 COPY --from=console /app/console/dist console/dist
 COPY container container

@@ -19,6 +19,11 @@ const page = spawnSync(process.execPath, ['--disable-warning=ExperimentalWarning
 })
 if (page.status !== 0) process.exit(1)
 cpSync(join(root, 'console/dist'), join(dist, 'console/dist'), { recursive: true })
+// What `/llms.txt` serves.
+for (const page of ['llms.txt', 'README.md', 'ARCHITECTURE.md', 'client/README.md', 'docs']) {
+  const filter = (path: string) => !/docs.(decisions|images)/.test(path)
+  cpSync(join(root, page), join(dist, page), { recursive: true, filter })
+}
 const { name, version, type } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 // The sandbox shows a tool's child this file and not the one above.
 writeFileSync(join(dist, 'package.json'), `${JSON.stringify({ name, version, private: true, type })}\n`)

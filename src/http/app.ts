@@ -22,6 +22,7 @@ import { feedRoutes } from './routes/feed.ts'
 import { healthRoutes } from './routes/health.ts'
 import { errorPageRoutes, homeRoutes } from './routes/home.ts'
 import { imageRoutes } from './routes/images.ts'
+import { manualRoutes } from './routes/manual.ts'
 import { mediaRoutes } from './routes/media.ts'
 import { metricsRoutes } from './routes/metrics.ts'
 import { operationsRoutes } from './routes/operations.ts'
@@ -81,6 +82,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   errorPageRoutes(app)
   healthRoutes(app, deps)
   docsRoutes(app, openApi)
+  if (deps.manual) manualRoutes(app, deps.manual)
   if (deps.edge) edgeRoutes(app, deps.edge)
   const { companion, direct, store, metrics, streams, images } = deps
   if (streams) streamRoutes(app, streams)

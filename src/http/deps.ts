@@ -69,9 +69,17 @@ export interface AppDeps {
   edge?: EdgeHandler | undefined
   /** The page for people at `/`; absent where it was not built. */
   console?: ConsoleFiles | undefined
+  manual?: ManualFiles | undefined
   log: Log
   clock: Clock
   chance: Chance
+}
+
+/** The pages of the documentation, by their paths below a folder. */
+export interface ManualFiles {
+  folder: string
+  index: string
+  pages: readonly string[]
 }
 
 /** The built console, and what its pages may reach. */

@@ -36,6 +36,7 @@ import { findConsole } from './console.ts'
 import { openDeliveryKeys, openFarStorage, openSiteEdge } from './edge.ts'
 import { describeEngines, isShared } from './engines.ts'
 import { openSiteImages } from './images.ts'
+import { findManual } from './manual.ts'
 import { type Ports, readinessOf } from './ports.ts'
 import { once, type Site } from './site.ts'
 import { startSiteWebhooks } from './webhooks.ts'
@@ -66,6 +67,7 @@ export async function startApi(site: Site, ports: Ports, metrics: Metrics): Prom
     metrics,
     onAnswer: metrics.observed.answered,
     console: await findConsole(site),
+    manual: await findManual(),
     edge,
     clock,
   })

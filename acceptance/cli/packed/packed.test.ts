@@ -45,6 +45,8 @@ describe('the package', () => {
       'tsconfig.json',
       'LICENSE',
       'README.md',
+      'ARCHITECTURE.md',
+      'llms.txt',
     ]) {
       cpSync(join(root, name), join(copy, name), { recursive: true })
     }
