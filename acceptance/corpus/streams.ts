@@ -90,6 +90,7 @@ export async function checkStoryboard(address: string, { duration }: Film): Prom
   assert.ok(cues.length >= 1 && cues.length <= Math.ceil(duration / every) + 1, `${cues.length} cues`)
   const sheets = new Map<string, { width: number; height: number }>()
   let end = 0
+  let places = 0
   for (const [, from = '', to = '', sheet = '', ...place] of cues) {
     assert.equal(secondsOf(from), end, 'no hole')
     end = secondsOf(to)
@@ -97,7 +98,10 @@ export async function checkStoryboard(address: string, { duration }: Film): Prom
     sheets.set(sheet, size)
     const [x = 0, y = 0, width = 0, height = 0] = place.map(Number)
     assert.ok(x + width <= size.width && y + height <= size.height, 'a piece of its sheet')
+    places = (size.width * size.height) / (width * height)
   }
+  // Places come in rows of five at the most.
+  if (sheets.size === 1) assert.ok(places - cues.length < 5, `${places} places for ${cues.length} pictures`)
   assert.ok(Math.abs(end - duration) < 0.01, `to the end: ${end} of ${duration}`)
 }
 

@@ -144,6 +144,18 @@ describe('what stands beside film and stream', () => {
     }
   })
 
+  test('the storyboard of a film that is shorter than it says has no place left empty', async () => {
+    const path = file('longer-sound.mkv')
+    await ffmpeg(...picture('320x180', 6.5), ...tone(19), ...h264, '-c:a', 'aac', path)
+    const made = await make(path)
+    const { width, height } = await sharp(await bed.pathOf(made, 'storyboard')).metadata()
+    assert.deepEqual([width, height], [5 * 160, 2 * 90])
+    assert.deepEqual([named(made, 'storyboard')?.width, named(made, 'storyboard')?.height], [width, height])
+    const vtt = await readFile(await bed.pathOf(made, 'storyboard.vtt'), 'utf8')
+    assert.equal(vtt.match(/sheet-001\.jpg/g)?.length, 7)
+    assert.match(vtt, /00:00:06\.\d+ --> 00:00:19\.\d+\nsheet-001\.jpg#xywh=160,90,160,90/)
+  })
+
   test('the preview moves, the sound alone is sound alone', async () => {
     const path = file('all.mp4')
     await ffmpeg(...picture('1280x720', 6), ...tone(6), ...h264, path)

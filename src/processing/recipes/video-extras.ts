@@ -46,7 +46,8 @@ export async function makeExtras(workbench: VideoWorkbench, making: Making): Pro
     }
   }
 
-  if (storyboard) await attempt('storyboard', () => makeStoryboard(storyboard, { folder, moments, duration }))
+  if (storyboard)
+    await attempt('storyboard', () => makeStoryboard(workbench, storyboard, { folder, moments, duration }))
   if (preview) await attempt('preview', async () => [await makePreview(workbench, preview, folder)])
   if (audio && sounds.length > 0) await attempt('audio', () => describeSound(first, duration))
   const subtitles = await makeSubtitles(workbench, { duration })

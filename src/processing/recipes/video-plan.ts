@@ -102,7 +102,7 @@ export function planVideo(
     hls: profile.hls,
     keyFrames: copied ? 'source' : 'own',
     audio: profile.audio,
-    storyboard: profile.storyboard ? planStoryboard(target, duration) : null,
+    storyboard: profile.storyboard ? planStoryboard(target, lastsOf(video, duration)) : null,
     preview: profile.preview ? planPreview(target, duration) : null,
     onlyKeyFrames: false,
   }
@@ -118,6 +118,11 @@ function planStoryboard(target: Size, duration: number | null): Storyboard {
   const every = Math.max(1, Math.ceil((duration ?? 2_400) / 240))
   const count = duration === null ? mostOnSheet : Math.max(1, Math.ceil(duration / every))
   return { tile, every, ...gridOf(Math.ceil(count / Math.ceil(count / mostOnSheet))) }
+}
+
+/** Seconds that the picture claims to last: sound often goes on for a moment. */
+function lastsOf({ frames, rate }: VideoFacts, duration: number | null): number | null {
+  return duration === null || !frames || !rate ? duration : Math.min(duration, frames / rate)
 }
 
 const mostColumns = 5
