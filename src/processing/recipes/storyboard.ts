@@ -1,7 +1,6 @@
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { anonymous, runFfmpeg } from '../tools/ffmpeg.ts'
-import { weighLeft } from '../tools/left.ts'
 import type { Output, VideoWorkbench } from './recipe.ts'
 import { expectOutput } from './verify.ts'
 import { sheetForm } from './video-command.ts'
@@ -74,7 +73,6 @@ async function fitSheet(
   const [across, down] = [Math.min(columns, count), Math.ceil(count / columns)]
   const size = { width: tile.width * across, height: tile.height * down }
   if (across === columns && down === rows) return { path, ...size }
-  expectOutput('a sheet of pictures', (await weighLeft(path)) > 0)
   const folder = await newFolder('sheet')
   await runFfmpeg({
     ...{ runner, ffmpeg: tools.ffmpeg, folder, path, decoders: ['mjpeg'], threads: 1, signal },
