@@ -5,6 +5,7 @@ import type { ObjectStore } from '../objects/port.ts'
 import type { CutTask } from './process.ts'
 import type { Shelf } from './recipes/recipe.ts'
 import type { InSegments } from './recipes/video.ts'
+import { weighLeft } from './tools/left.ts'
 
 export interface Shelving {
   objects: ObjectStore
@@ -17,6 +18,7 @@ export function openShelf({ objects, processedBucket: bucket, signal }: Shelving
   return {
     put: async (name, path) => {
       const content_type = 'application/octet-stream'
+      await weighLeft(path)
       await objects.putFile({ bucket, key: folder + name }, path, { content_type, signal })
     },
     clear: async () => void (await objects.removePrefix(bucket, folder)),

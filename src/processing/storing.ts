@@ -2,6 +2,7 @@ import { s3Url } from '../media/locations.ts'
 import type { Rendition } from '../media/record.ts'
 import type { ObjectStore } from '../objects/port.ts'
 import type { Output } from './recipes/recipe.ts'
+import { weighLeft } from './tools/left.ts'
 
 /** Stores the outputs of one attempt. */
 export interface Storing {
@@ -25,6 +26,7 @@ export function openStoring({ objects, bucket, prefix, signal }: StoringOptions)
 
   async function put(path: string, key: string, content_type: string) {
     const ref = { bucket, key: prefix + key }
+    await weighLeft(path)
     return { ...(await objects.putFile(ref, path, { content_type, signal })), s3_url: s3Url(ref) }
   }
 

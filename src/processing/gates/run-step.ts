@@ -1,9 +1,9 @@
-import { constants } from 'node:fs'
-import { open, readdir, writeFile } from 'node:fs/promises'
+import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf, MediaError } from '../../media/errors.ts'
 import type { MediaRecord } from '../../media/record.ts'
 import type { Workbench } from '../recipes/recipe.ts'
+import { readLeft } from '../tools/left.ts'
 import { postFile } from './post.ts'
 import type { Step } from './steps.ts'
 
@@ -63,6 +63,7 @@ async function runCommand({ step, record, bench, path, content_type }: StepInput
       niceness: 10,
     },
     signal,
+    mayLeaveAnything: true,
   })
   if (exitCode !== 0) throw new MediaError('step_failed', `${step.name} ended with ${exitCode}: ${stderr}`)
   const captions = new Map<string, string>()
@@ -72,21 +73,13 @@ async function runCommand({ step, record, bench, path, content_type }: StepInput
   return { verdict: await readPlain(join(folder, 'verdict.json')), captions }
 }
 
-/** A file that a program left: no link to elsewhere, no pipe to wait at, and not too long. Null when there is none. */
+/** Null when there is none. */
 async function readPlain(path: string): Promise<string | null> {
-  const flags = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK
-  const file = await open(path, flags).catch((error: NodeJS.ErrnoException) => {
+  const bytes = await readLeft(path, answerLimit).catch((error) => {
     if (error.code === 'ENOENT') return null
     throw error
   })
-  if (file === null) return null
-  try {
-    const stats = await file.stat()
-    if (!stats.isFile() || stats.size > answerLimit) throw new Error('it left something that is no short file')
-    return await file.readFile('utf8')
-  } finally {
-    await file.close()
-  }
+  return bytes && bytes.toString('utf8')
 }
 
 async function askServer({ step, record, bench, path, content_type }: StepInput, url: string): Promise<Said> {

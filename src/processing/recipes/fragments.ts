@@ -1,5 +1,6 @@
-import { type FileHandle, open, readFile } from 'node:fs/promises'
+import type { FileHandle } from 'node:fs/promises'
 import { MediaError } from '../../media/errors.ts'
+import { openLeft, readLeft } from '../tools/left.ts'
 
 /**
  * Reads the fragmented MP4 that ffmpeg wrote for us, so that playlists say what is there and not what was asked for.
@@ -41,7 +42,7 @@ const containers = ['moov', 'trak', 'mdia', 'minf', 'stbl', 'moof', 'traf']
 const longestHead = 16 * 1024 ** 2
 
 export async function readInit(path: string): Promise<Init> {
-  const bytes = await readFile(path)
+  const bytes = await readLeft(path, longestHead)
   const boxes = [...boxesIn(bytes, 0, bytes.length)]
   const find = (type: string) => boxes.find((box) => box.type === type) ?? fail(`no ${type} in an init segment`)
   const mdhd = find('mdhd').body
@@ -109,7 +110,7 @@ function* boxesIn(bytes: Buffer, from: number, to: number): Generator<Box, void>
 
 /** Reads where things are, never the pictures themselves. */
 export async function readSegment(path: string): Promise<Segment> {
-  const file = await open(path)
+  const file = await openLeft(path)
   try {
     const { size } = await file.stat()
     const segment: Segment = { size, start: 0, duration: 0, samples: 0, independent: false }

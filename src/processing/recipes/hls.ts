@@ -1,6 +1,7 @@
 import { appendFile, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
+import { readLeft } from '../tools/left.ts'
 import { type Init, readInit, readSegment, type Segment } from './fragments.ts'
 import type { RungPlan } from './ladder.ts'
 import {
@@ -34,6 +35,8 @@ export interface StreamParts {
 const longestCopied = 10.5
 /** Seconds. */
 const shortestTail = 0.5
+/** Bytes that one can have. */
+const longestTail = 64 * 1024 ** 2
 /** A smaller size that takes this share of the bits of the one above gains nobody anything. */
 const noBetter = 0.9
 
@@ -168,7 +171,7 @@ async function joinTail(track: { folder: string; names: string[]; segments: Segm
   const [before, last] = segments.slice(-2)
   if (!before || !last || last.duration >= shortestTail * timescale) return
   const [into = '', from = ''] = names.slice(-2).map((name) => join(folder, name))
-  await appendFile(into, await readFile(from))
+  await appendFile(into, await readLeft(from, longestTail))
   await rm(from)
   before.size += last.size
   before.duration += last.duration

@@ -1,6 +1,6 @@
-import { stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { anonymous, runFfmpeg } from '../tools/ffmpeg.ts'
+import { weighLeft } from '../tools/left.ts'
 import type { Output, VideoWorkbench } from './recipe.ts'
 import { expectOutput } from './verify.ts'
 import { clipFile } from './video-command.ts'
@@ -20,7 +20,7 @@ export async function makePreview(workbench: VideoWorkbench, preview: Preview, f
     limits: { memory: 512 * 1024 ** 2, seconds: 60, fileBytes: 16 * 1024 ** 2, fewAddresses: true, niceness: 19 },
   })
   const path = join(folder, file)
-  expectOutput('a preview', (await stat(path)).size > 0)
+  expectOutput('a preview', (await weighLeft(path)) > 0)
   const { width, height } = preview.size
   return { name: 'preview', path, extension: '.webp', content_type: 'image/webp', width, height, duration: null }
 }

@@ -1,6 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
+import { openLeft } from '../tools/left.ts'
 
 /**
  * Puts together streams that were encoded window by window: each is a fragmented MP4 of one track that begins at 0, and
@@ -44,7 +45,7 @@ const segmentType = Buffer.from('\0\0\0\x18stypmsdh\0\0\0\0msdhmsix', 'latin1')
 
 /** @throws MediaError `output_mismatch` when it is not what ffmpeg writes for us */
 export async function readPiece(path: string): Promise<StreamPiece> {
-  const file = await open(path)
+  const file = await openLeft(path)
   try {
     const { size } = await file.stat()
     const piece: StreamPiece = { head: Buffer.alloc(0), parameters: '', lasts: 0, shown: [], fragments: [] }

@@ -1,9 +1,10 @@
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../../media/errors.ts'
 import { readCues } from '../gates/captions.ts'
 import { decodersOf, decodersOfFile } from '../tools/codecs.ts'
 import { anonymous, runFfmpeg } from '../tools/ffmpeg.ts'
+import { readLeft } from '../tools/left.ts'
 import type { SubtitleFacts } from '../tools/probe.ts'
 import type { Subtitle } from './playlists.ts'
 import type { Output, VideoWorkbench } from './recipe.ts'
@@ -94,9 +95,12 @@ async function readTogether(
 
 /** Cue by cue, and only what is well formed; null when it cannot be read, empty when nobody says anything. */
 async function tidyText(path: string, duration: number): Promise<string | null> {
-  const { size } = await stat(path).catch(() => ({ size: longestText + 1 }))
-  if (size > longestText) return null
-  const [, ...blocks] = (await readFile(path, 'utf8')).replace(/\r\n?/g, '\n').split(/\n{2,}/)
+  const bytes = await readLeft(path, longestText).catch(() => null)
+  if (bytes === null) return null
+  const [, ...blocks] = bytes
+    .toString('utf8')
+    .replace(/\r\n?/g, '\n')
+    .split(/\n{2,}/)
   const cues = blocks.flatMap((block) => readCues(`WEBVTT\n\n${block}`) ?? [])
   const heard = cues.filter((cue) => startOf(cue) < duration)
   return heard.length === 0 ? '' : `WEBVTT\n\n${heard.join('\n\n')}\n`

@@ -1,6 +1,6 @@
-import { open } from 'node:fs/promises'
 import { MediaError } from '../../media/errors.ts'
 import type { Account } from '../tools/ffmpeg.ts'
+import { openLeft } from '../tools/left.ts'
 import type { Facts } from '../tools/probe.ts'
 
 /**
@@ -41,7 +41,7 @@ export function expectOutput(what: string, holds: boolean): void {
 
 /** Whether an MP4's index stands before its data, so that it plays while it loads. */
 export async function startsFast(path: string): Promise<boolean> {
-  const file = await open(path, 'r')
+  const file = await openLeft(path)
   try {
     const head = Buffer.alloc(16)
     for (let at = 0; (await file.read(head, 0, 16, at)).bytesRead === 16; ) {

@@ -1,7 +1,7 @@
-import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
 import { dominantColor } from '../dominant-color.ts'
 import { placeholderOf } from '../placeholder.ts'
+import { readLeft, weighLeft } from '../tools/left.ts'
 import { probe } from '../tools/probe.ts'
 import type { Made, Output, VideoWorkbench } from './recipe.ts'
 import { durationOf, expectOutput, startsFast } from './verify.ts'
@@ -12,7 +12,7 @@ import type { RunOfVideo } from './video-run.ts'
 export async function describeFilm(workbench: VideoWorkbench, run: RunOfVideo): Promise<Made> {
   const { folder, plan } = run
   const duration = await verify(workbench, run)
-  const pixels = await readFile(join(folder, placeholderFile))
+  const pixels = await readLeft(join(folder, placeholderFile), 1024 ** 2)
   const { width, height } = plan.placeholder
   expectOutput('a placeholder', pixels.length === width * height * 4)
   const mp4 = { name: '720p', path: join(folder, mp4File), extension: '.mp4', content_type: 'video/mp4', duration }
@@ -22,7 +22,7 @@ export async function describeFilm(workbench: VideoWorkbench, run: RunOfVideo): 
     { ...jpeg, name: 'thumbnail', path: join(folder, thumbnailFile), ...plan.thumbnail },
     { ...jpeg, name: 'poster', path: join(folder, posterFile), ...plan.target },
   ]
-  for (const { name, path } of outputs) expectOutput(name, (await stat(path)).size > 0)
+  for (const { name, path } of outputs) expectOutput(name, (await weighLeft(path)) > 0)
   return {
     media_type: 'video',
     content_type: null,

@@ -1,6 +1,7 @@
-import { lstat, rename } from 'node:fs/promises'
+import { rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
+import { weighLeft } from './left.ts'
 import type { MadePicture } from './picture-set.ts'
 import type { PictureNews, PictureReply } from './pictures-child.ts'
 
@@ -41,10 +42,7 @@ export function openReceiving({ from, to, onMade, onNonsense }: ReceivingOptions
         throw new MediaError('tool_crashed', 'the picture process named a file that is not ours')
       const path = join(to, file)
       await rename(join(from, file), path)
-      // Out of its reach; a link would lead to files of ours.
-      const found = await lstat(path)
-      if (!found.isFile() || found.nlink !== 1)
-        throw new MediaError('tool_crashed', `the picture process made no file ${file}`)
+      await weighLeft(path) // out of its reach
     }
     await onMade(outputs)
   }

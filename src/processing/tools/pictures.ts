@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url'
 import type { Chance } from '../../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../../media/errors.ts'
 import { type ImageProfile, imageProfile } from '../image-profile.ts'
+import { weighLeft } from './left.ts'
 import { type Converters, convert, findConverters, type Heavy, pixelsDecodedWhole } from './picture-converters.ts'
 import { openReceiving } from './picture-receiving.ts'
 import type { MadePicture } from './picture-set.ts'
@@ -157,6 +158,7 @@ export function openPictures({
         const given = { heavy, path, folder, memory: order.memory * 1024 ** 2, signal: order.signal }
         const { file, converted } = await convert({ runner, converters }, given)
         const source = { path: join(folder, file) }
+        await weighLeft(source.path)
         return readReply(await makeOnce({ ...order, source }, { wholePixels, converted }))
       } finally {
         await rm(folder, { recursive: true, force: true })

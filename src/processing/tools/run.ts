@@ -5,6 +5,7 @@ import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Clock } from '../../media/clock.ts'
 import { type ErrorCode, MediaError } from '../../media/errors.ts'
+import { checkLeft } from './left.ts'
 import { type Confined, type Limits, type Sandbox, threadLimit, toolEnvironment } from './sandbox.ts'
 import { familyOf, openUsage } from './usage.ts'
 
@@ -24,6 +25,8 @@ export interface Command extends Confined {
   signal?: AbortSignal
   /** Each line of standard error as it comes, without its end. */
   onLine?: (line: string) => void
+  /** Set where nothing of its folder is touched but by `openLeft` and its like: else all that it leaves must be files. */
+  mayLeaveAnything?: true
   /** Standard output as it comes; without it, it is collected, at most 4 MiB. */
   onOutput?: (chunk: Buffer) => void
 }
@@ -101,10 +104,11 @@ function startTool({ sandbox, clock, command }: { sandbox: Sandbox; clock: Clock
       throw new MediaError('tool_missing', `${basename(command.program)} could not be started`, { cause: error })
     })
     .finally(() => over.abort())
-    .then((end) => {
+    .then(async (end) => {
       if (verdict) throw verdict
       const result = { exitCode: exitCodeOf(end), stdout: stdout(), stderr: stripPaths(stderr()) }
       refuseCrash(command, result)
+      if (!command.mayLeaveAnything) await checkLeft(command.folder)
       return result
     })
   finished.catch(() => {}) // a spare that dies unused is noticed when it is taken
