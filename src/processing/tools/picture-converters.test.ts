@@ -131,6 +131,18 @@ describe('large HEIC and AVIF', () => {
     await comesOutTheSame(await heic('deep', ['-b', '10'], deep))
   })
 
+  test('a HEIC of tiles, turned, as phones write it', async () => {
+    const names = ['#c22', '#2a2', '#44e', '#888'].map(async (background, at) => {
+      const tile = sharp({ create: { width: 512, height: 512, channels: 3, background } })
+      return await readFile(await heic(`tile-${at}`, [], await pngOf(`tile-${at}.png`, tile)))
+    })
+    const path = file('tiles.heic')
+    await writeFile(path, gridOf(await Promise.all(names), { width: 1000, height: 900, quarters: 3 }))
+    const made = await comesOutTheSame(path)
+    assert.deepEqual([made.width, made.height], [900, 1000])
+    assert.ok((await redAt(made.pathOf('jpeg-1600'), 890, 10)) > 180)
+  })
+
   test('the profile of its colours is kept until they are brought to sRGB', async () => {
     const wide = file('wide.jpg')
     await sharp(await quarters().png().toBuffer())
@@ -174,3 +186,52 @@ describe('large HEIC and AVIF', () => {
     assert.deepEqual(await findConverters(folder), { heic: null, avif: null })
   })
 })
+
+const u16 = (...values: number[]) => Buffer.from(values.flatMap((value) => [value >> 8, value & 255]))
+const u32 = (...values: number[]) => Buffer.concat(values.map((value) => u16(value >>> 16, value & 0xffff)))
+const box = (type: string, ...bodies: Buffer[]) => {
+  const body = Buffer.concat(bodies)
+  return Buffer.concat([u32(body.length + 8), Buffer.from(type, 'latin1'), body])
+}
+
+/** The first box of that type, wherever it is. */
+function boxOf(bytes: Buffer, type: string): Buffer {
+  const at = bytes.indexOf(type, 0, 'latin1') - 4
+  return bytes.subarray(at, at + bytes.readUInt32BE(at))
+}
+
+/** Four HEIC of 512 × 512 as two rows of one, cut at the right and below. ISO/IEC 23008-12, 6.6.2.3 */
+function gridOf(tiles: readonly Buffer[], given: { width: number; height: number; quarters: number }): Buffer {
+  const { width, height, quarters } = given
+  const [first = Buffer.alloc(0)] = tiles
+  const text = (value: string) => Buffer.from(value, 'latin1')
+  const grid = Buffer.concat([Buffer.from([0, 0, 1, 1]), u16(width, height)])
+  const data = [...tiles.map((tile) => boxOf(tile, 'mdat').subarray(8)), grid]
+  const infe = (id: number, type: string, flags: number) =>
+    box('infe', u32(0x02000000 + flags), u16(id, 0), text(`${type}\0`))
+  const properties = [
+    ...[boxOf(first, 'hvcC'), box('ispe', u32(0, 512, 512)), box('ispe', u32(0, width, height))],
+    box('irot', Buffer.from([quarters])),
+  ]
+  const uses = (id: number, ...numbers: number[]) => Buffer.concat([u16(id), Buffer.from([numbers.length, ...numbers])])
+  const ipma = box('ipma', u32(0, 5), ...[1, 2, 3, 4].map((id) => uses(id, 0x81, 2)), uses(5, 3, 0x84))
+  const ftyp = box('ftyp', text('heic'), u32(0), text('mif1heic'))
+  const metaAt = (start: number) => {
+    const places = data.map((one, at) => {
+      const before = data.slice(0, at).reduce((sum, { length }) => sum + length, 0)
+      return Buffer.concat([u16(at + 1, 0, 1), u32(start + before, one.length)])
+    })
+    return box(
+      'meta',
+      u32(0),
+      box('hdlr', u32(0, 0), text('pict'), u32(0, 0, 0), text('\0')),
+      box('pitm', u32(0), u16(5)),
+      box('iloc', u32(0), u16(0x4400, 5), ...places),
+      box('iinf', u32(0), u16(5), ...[1, 2, 3, 4].map((id) => infe(id, 'hvc1', 1)), infe(5, 'grid', 0)),
+      box('iref', u32(0), box('dimg', u16(5, 4, 1, 2, 3, 4))),
+      box('iprp', box('ipco', ...properties), ipma),
+    )
+  }
+  const start = ftyp.length + metaAt(0).length + 8
+  return Buffer.concat([ftyp, metaAt(start), box('mdat', ...data)])
+}
