@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process'
 import { createWriteStream, openAsBlob } from 'node:fs'
 import { copyFile, stat } from 'node:fs/promises'
 import { basename, extname, join } from 'node:path'
@@ -6,13 +5,15 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import type { ReadableStream } from 'node:stream/web'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { type Facts, factsOf } from './facts.ts'
 
 /** A file, and what became of it. */
 export interface Exhibit {
   name: string
   bytes: number
-  /** What ffprobe says of it. */
   before: Facts
+  /** Of what is played or looked at; null when it was refused. */
+  after: Facts | null
   /** Beside the page; of pictures that browsers show. */
   source: string | null
   /** From the upload until it was processed. */
@@ -25,11 +26,6 @@ export interface Exhibit {
   dominant_color: string | null
   warnings: string[]
   renditions: Shown[]
-}
-
-export interface Facts {
-  format: string
-  streams: string[]
 }
 
 export interface Shown {
@@ -51,6 +47,7 @@ interface Order {
   prefix: string
 }
 
+/** No drawings: they may hold programs. */
 const shownByBrowsers = ['.jpg', '.jpeg', '.png', '.gif', '.webp', '.avif']
 /** What a page can show; a stream and the pictures of its time bar have many files. */
 const isShown = ({ name }: { name: string }) => !/^(?:hls|storyboard\.vtt|waveform|opus)$/.test(name)
@@ -61,10 +58,11 @@ export async function exhibit({ url, path, name, out, prefix }: Order): Promise<
   const record = 'media_id' in sent ? await settled(url, sent.media_id) : null
   const seconds = (performance.now() - began) / 1000
   const { size: bytes } = await stat(path)
-  const source = shownByBrowsers.includes(extname(path)) ? `assets/${prefix}-before${extname(path)}` : null
+  const extension = extname(path).toLowerCase()
+  const source = shownByBrowsers.includes(extension) ? `assets/${prefix}-before${extension}` : null
   if (source) await copyFile(path, join(out, source))
   const told = {
-    ...{ name, bytes, source, seconds, before: await factsOf(path) },
+    ...{ name, bytes, source, seconds, before: await factsOf(path), after: null },
     ...{ media_type: 'other', width: null, height: null, duration: null, dominant_color: null },
     ...{ warnings: [], renditions: [], refused: null },
   }
@@ -79,9 +77,14 @@ export async function exhibit({ url, path, name, out, prefix }: Order): Promise<
       await fetchTo(`${url}/api/media/download/${record.media_id}?rendition=${rendition.name}`, join(out, asset))
     renditions.push({ ...rendition, asset })
   }
+  const main = renditions.find(({ name }) => mainNames.includes(name))
+  const after = main?.asset ? await factsOf(join(out, main.asset)) : null
   const { media_type, width, height, duration, dominant_color, warnings } = record
-  return { ...told, media_type, width, height, duration, dominant_color, warnings, renditions }
+  return { ...told, after, media_type, width, height, duration, dominant_color, warnings, renditions }
 }
+
+/** What is meant to be played or looked at. */
+const mainNames = ['720p', 'audio', 'jpeg-1600', 'png-1600']
 
 const endings: Record<string, string> = {
   'video/mp4': '.mp4',
@@ -114,43 +117,4 @@ async function fetchTo(url: string, path: string): Promise<void> {
   const reply = await fetch(url)
   if (!reply.ok || !reply.body) throw new Error(`${url}: ${reply.status}`)
   await pipeline(Readable.fromWeb(reply.body as ReadableStream), createWriteStream(path))
-}
-
-/** Short words of the file as it came. */
-async function factsOf(path: string): Promise<Facts> {
-  const asked = ['-loglevel', 'quiet', '-protocol_whitelist', 'file', '-show_format', '-show_streams', '-of', 'json']
-  const { format, streams = [] } = JSON.parse((await run('ffprobe', [...asked, `file:${path}`])) || '{}')
-  return { format: format?.format_name?.split(',')[0] ?? '', streams: streams.map(wordsOf) }
-}
-
-function wordsOf(stream: Record<string, any>): string {
-  const { codec_name = 'unknown', codec_type, width, height, pix_fmt, avg_frame_rate, sample_rate, channels } = stream
-  const turned = stream.side_data_list?.find(({ rotation }: { rotation?: number }) => rotation)?.rotation
-  const hdr = /2084|arib/.test(stream.color_transfer ?? '') ? 'HDR' : ''
-  if (codec_type === 'video') {
-    const rate = rateOf(avg_frame_rate)
-    return [codec_name, `${width} × ${height}`, pix_fmt, rate && `${rate} fps`, hdr, turned && `turned by ${turned}°`]
-      .filter(Boolean)
-      .join(', ')
-  }
-  if (codec_type === 'audio')
-    return `${codec_name}, ${sample_rate} Hz, ${channels === 1 ? 'mono' : `${channels} channels`}`
-  return `${codec_name} (${codec_type})`
-}
-
-function rateOf(fraction = '0/0'): string {
-  const [over = 0, under = 0] = fraction.split('/').map(Number)
-  return under > 0 && over > 0 ? String(Math.round((over / under) * 100) / 100) : ''
-}
-
-function run(program: string, args: string[]): Promise<string> {
-  return new Promise((resolve, reject) => {
-    let said = ''
-    const child = spawn(program, args, { stdio: ['ignore', 'pipe', 'ignore'], timeout: 20_000 })
-    child.stdout.on('data', (data) => {
-      said += data
-    })
-    child.on('error', reject)
-    child.on('close', () => resolve(said))
-  })
 }
