@@ -7,7 +7,7 @@ import sharp, { type Sharp } from 'sharp'
 import { systemChance, systemClock } from '../../media/clock.ts'
 import { MediaError } from '../../media/errors.ts'
 import { run } from '../testbed.test.ts'
-import { type Converters, findConverters } from './picture-converters.ts'
+import { type Converters, findConverters, pixelsDecodedWhole } from './picture-converters.ts'
 import { type MadePictures, openPictures, type Pictures } from './pictures.ts'
 import { openRunner } from './run.ts'
 import { probeSandbox } from './sandbox.ts'
@@ -18,12 +18,12 @@ describe('large HEIC and AVIF', () => {
   let whole: Pictures
   let converting: Pictures
   const workRoot = (name: string) => join(folder, name)
-  const open = async (name: string, wholePixels: number, converters?: Converters) => {
+  const open = async (name: string, wholePixels: number | null, converters?: Converters) => {
     await mkdir(workRoot(name))
     const sandbox = await probeSandbox('auto')
     return openPictures({
       ...{ runner: openRunner({ sandbox, clock: systemClock }), workRoot: workRoot(name), chance: systemChance },
-      decodedWhole: () => ({ heic: wholePixels, avif: wholePixels }),
+      decodedWhole: wholePixels === null ? pixelsDecodedWhole : () => ({ heic: wholePixels, avif: wholePixels }),
       ...(converters && { converters }),
     })
   }
@@ -177,6 +177,18 @@ describe('large HEIC and AVIF', () => {
     const cut = file('cut.avif')
     await writeFile(cut, (await readFile(await avif('whole', []))).subarray(0, -40))
     await assert.rejects(make(converting, cut), (error) => error instanceof MediaError && error.code === 'undecodable')
+  })
+
+  test('of 12 megapixels, as phones take them, are made without the programs, too', async () => {
+    const alone = await open('small memory', null, { heic: null, avif: null })
+    try {
+      const large = quarters().resize(4032, 3024, { fit: 'fill', kernel: 'nearest' })
+      const png = await pngOf('phone.png', sharp(await large.png({ compressionLevel: 1 }).toBuffer()))
+      const path = await heic('phone', ['-p', 'preset=ultrafast'], png)
+      assert.equal((await make(alone, path)).width, 4032)
+    } finally {
+      await alone.close()
+    }
   })
 
   test('finds the programs of this machine, and none where there is none', async () => {

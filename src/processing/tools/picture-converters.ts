@@ -85,8 +85,8 @@ function ask(program: string, question: string): Promise<string> {
 
 /** Pixels of such pictures that the picture process decodes by itself, of so many bytes of memory. */
 export function pixelsDecodedWhole({ heic, avif }: Converters, memory: number): Record<HeavyFormat, number> {
-  // With 512 MiB from 8 megapixels on: the program is as fast then. Without it as far as memory goes.
-  const most = (converter: Converter | null) => Math.floor(memory / (converter === null ? 32 : 64))
+  // Of 512 MiB 8 megapixels, beyond which the program is as fast; without it 14, which is as far as memory goes.
+  const most = (converter: Converter | null) => Math.floor(memory / (converter === null ? 38 : 64))
   return { heic: most(heic), avif: most(avif) }
 }
 

@@ -26,6 +26,8 @@ export const paper = '#ffffff'
 /** Larger pictures are made with care for memory: of what their decoders had, not all is given back. Pixels. */
 const largePicture = 20_000_000
 const hugePicture = 64_000_000
+/** Of those whose decoder gives nothing back. */
+const mostHeld = 8_000_000
 /** Of decoded pixels that are coded in several ways at once. */
 const mostBytes = 40_000_000
 
@@ -34,7 +36,8 @@ export async function makeSet(source: Source, profile: ImageProfile, tell: Tell)
   const { animated } = source
   const top = await decode(source, animated ? largestOf(profile) : masterWidth(source, profile))
   const writing: Promise<MadePicture[]>[] = []
-  const atOnce = source.width * source.height < largePicture && top.pixels.length < mostBytes
+  const atOnce =
+    source.width * source.height < (source.heldWhole ? mostHeld : largePicture) && top.pixels.length < mostBytes
   /** Lists them in order and begins with the last, which takes longest: no core is left with it in the end. */
   const begin = async (...files: (() => Promise<MadePicture[]>)[]) => {
     const begun: Promise<MadePicture[]>[] = []

@@ -12,6 +12,8 @@ export interface Source extends Size {
   hasAlpha: boolean
   /** Whether its colours are coarser than its light, as those of most JPEG are. */
   subsampled: boolean
+  /** Whether its decoder keeps all of it in memory until the process ends. */
+  heldWhole: boolean
   warnings: string[]
   /** A decode of its only or first frame, upright. */
   open(): Sharp
@@ -72,6 +74,7 @@ export async function openSource(path: string, given: SourceOptions): Promise<So
     animated: frames > 1 && !tooMany,
     hasAlpha: metadata.hasAlpha,
     subsampled: metadata.chromaSubsampling === '4:2:0',
+    heldWhole: false,
     warnings: tooMany || (metadata.format === 'png' && (await movesInPng(path))) ? ['animation_dropped'] : [],
     open: () => sharp(input, options).autoOrient(),
     openAll: () => sharp(input, { ...options, animated: true }),
@@ -91,7 +94,12 @@ function uprightSize({ width, height, pageHeight, autoOrient }: Metadata): Size 
 async function openConverted(path: string, { width }: SourceOptions, { turn, ...size }: Converted): Promise<Source> {
   const options = { limitInputPixels: false, failOn: 'error' } satisfies SharpOptions
   const metadata = await sharp(path, options).metadata()
-  const rest = { animated: false, hasAlpha: metadata.hasAlpha, subsampled: metadata.chromaSubsampling === '4:2:0' }
+  const rest = {
+    animated: false,
+    heldWhole: false,
+    hasAlpha: metadata.hasAlpha,
+    subsampled: metadata.chromaSubsampling === '4:2:0',
+  }
   const sourceOf = (open: () => Sharp): Source => ({ ...size, ...rest, warnings: [], open, openAll: open })
   if (!isTurned(turn)) {
     if (metadata.width !== size.width || metadata.height !== size.height) throw new Error('it has another size now')
@@ -136,6 +144,7 @@ async function openHeic(
     animated: false,
     hasAlpha,
     subsampled: true,
+    heldWhole: true,
     warnings: [],
     open: reopen,
     openAll: reopen,

@@ -63,7 +63,7 @@ async function examineConverters(): Promise<Finding[]> {
     if (converter) return ok('large pictures', `${names[0]} ${converter.version} at ${converter.program}`)
     return warning(
       'large pictures',
-      `${names[0]} is not there: ${format.toUpperCase()} of more than 16 megapixels is refused.`,
+      `${names[0]} is not there: ${format.toUpperCase()} of more than about 14 megapixels is refused.`,
       `Debian: apt-get install ${debian}. Elsewhere: the programs of ${format === 'heic' ? 'libheif' : 'libavif'}, on PATH.`,
     )
   })
