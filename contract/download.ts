@@ -37,10 +37,12 @@ export type DownloadQuery = Static<typeof DownloadQuery>
 export const Download = Type.Object(
   {
     url: Type.String({ format: 'uri', description: 'Signed as CloudFront signs; needs no header.' }),
-    expires_at: Type.String({ format: 'date-time' }),
+    expires_at: Type.String({ format: 'date-time', description: 'Until when it can be fetched.' }),
     content_type: Type.String({ description: '`image/*` of a picture whose format depends on who reads it.' }),
-    file_size: nullable(Type.Integer({ minimum: 0, description: 'Bytes.' })),
-    filename: Type.String(),
+    file_size: nullable(
+      Type.Integer({ minimum: 0, description: 'Bytes; null where they are made when they are asked for.' }),
+    ),
+    filename: Type.String({ description: 'What a browser saves it as.' }),
   },
   { title: 'Download', additionalProperties: false, description: 'A signed address of one rendition.' },
 )

@@ -1,7 +1,10 @@
 import { type Static, Type } from 'typebox'
 import { Problem } from './problem.ts'
 
-export const Alive = Type.Object({ status: Type.Literal('ok') }, { title: 'Alive', additionalProperties: false })
+export const Alive = Type.Object(
+  { status: Type.Literal('ok', { description: 'It answers.' }) },
+  { title: 'Alive', additionalProperties: false },
+)
 export type Alive = Static<typeof Alive>
 
 const Checks = Type.Record(Type.String(), Type.Enum(['ok', 'failed', 'timed_out']), {
@@ -15,7 +18,7 @@ const Drivers = Type.Optional(
 )
 
 export const Ready = Type.Object(
-  { status: Type.Literal('ready'), checks: Checks, drivers: Drivers },
+  { status: Type.Literal('ready', { description: 'Uploads would be accepted.' }), checks: Checks, drivers: Drivers },
   { title: 'Ready', additionalProperties: false },
 )
 export type Ready = Static<typeof Ready>

@@ -24,9 +24,9 @@ export const Rendition = Type.Object(
   {
     name: Type.String({ description: '`720p`, `thumbnail`, `audio`, `jpeg-1600`, `webp-1600`…' }),
     s3_url: S3Url,
-    content_type: Type.String(),
+    content_type: Type.String({ description: 'Its media type, as it is delivered.' }),
     file_size: Type.Integer({ minimum: 0, description: 'Bytes.' }),
-    etag: Type.String(),
+    etag: Type.String({ description: 'Of its bytes, as the store gives it.' }),
     width: Pixels,
     height: Pixels,
     bitrate: nullable(Type.Integer({ minimum: 0, description: 'Bits per second; null for pictures.' })),
@@ -41,7 +41,7 @@ export const Failure = Type.Object(
     code: Type.String({ description: 'Stable code.' }),
     message: Type.String({ description: 'What happened and what to do, for the owner of the media.' }),
   },
-  { additionalProperties: false },
+  { additionalProperties: false, description: 'Why it failed; null otherwise.' },
 )
 export type Failure = Static<typeof Failure>
 
@@ -49,9 +49,9 @@ export const Media = Type.Object(
   {
     media_id: MediaId,
     user_id: Type.String({ description: 'The owner.' }),
-    title: Type.String(),
+    title: Type.String({ description: 'What its owner calls it.' }),
     media_type: nullable(MediaType),
-    upload_time: Type.String({ format: 'date-time' }),
+    upload_time: Type.String({ format: 'date-time', description: 'When it was created; it never changes.' }),
     status: Status,
     temp_s3_url: nullable(S3Url),
     processed_s3_url: nullable(S3Url),
@@ -85,8 +85,10 @@ export const Media = Type.Object(
       }),
     ),
     profile: nullable(Type.String({ description: 'The profile it was uploaded with; null is the default.' })),
-    warnings: Type.Array(Type.String()),
-    renditions: Type.Array(Rendition),
+    warnings: Type.Array(Type.String(), {
+      description: 'What was left out, though the media is processed: `hls_skipped`…',
+    }),
+    renditions: Type.Array(Rendition, { description: 'What there is to download.' }),
     checksum: nullable(Type.String({ description: '`sha256:…` of the raw upload.' })),
   },
   { title: 'Media', additionalProperties: false, description: 'The media record.' },
@@ -95,7 +97,7 @@ export type Media = Static<typeof Media>
 
 export const MediaPage = Type.Object(
   {
-    items: Type.Array(Media),
+    items: Type.Array(Media, { description: 'The media of this page.' }),
     next_cursor: nullable(Type.String({ description: 'Give it back as `cursor` for the next page; null at the end.' })),
   },
   { title: 'MediaPage', additionalProperties: false, description: 'Newest first.' },
@@ -109,7 +111,11 @@ export const ListMedia = Type.Object({
   cursor: Type.Optional(
     Type.String({ minLength: 1, maxLength: 2048, description: '`next_cursor` of the page before.' }),
   ),
-  status: Type.Optional(Type.Enum(['uploading', 'uploaded', 'processing', 'processed', 'failed'])),
+  status: Type.Optional(
+    Type.Enum(['uploading', 'uploaded', 'processing', 'processed', 'failed'], {
+      description: 'Only those of this status.',
+    }),
+  ),
   media_type: Type.Optional(MediaType),
   q: Type.Optional(
     Type.String({ minLength: 1, maxLength: 200, description: 'The title contains it, whatever the case.' }),
@@ -128,5 +134,5 @@ export const Title = Type.String({
   description: 'Not blank, no control characters.',
 })
 
-export const ChangeMedia = Type.Object({ title: Title }, { additionalProperties: false })
+export const ChangeMedia = Type.Object({ title: Title }, { title: 'ChangeMedia', additionalProperties: false })
 export type ChangeMedia = Static<typeof ChangeMedia>

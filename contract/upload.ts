@@ -28,7 +28,7 @@ const ContentType = Type.String({
   examples: ['video/mp4'],
 })
 const Filename = Type.String({ minLength: 1, maxLength: 1024, description: 'For showing.' })
-const PartNumber = Type.Integer({ minimum: 1, maximum: partLimit })
+const PartNumber = Type.Integer({ minimum: 1, maximum: partLimit, description: '1 is the first.' })
 const PartETag = Type.String({
   minLength: 1,
   maxLength: 100,
@@ -64,15 +64,19 @@ export const SignedPart = Type.Object(
 export type SignedPart = Static<typeof SignedPart>
 
 export const StoredPart = Type.Object(
-  { part_number: PartNumber, etag: Type.String(), size: Type.Integer({ minimum: 0, description: 'Bytes.' }) },
+  {
+    part_number: PartNumber,
+    etag: Type.String({ description: 'MD5 of its bytes.' }),
+    size: Type.Integer({ minimum: 0, description: 'Bytes.' }),
+  },
   { additionalProperties: false },
 )
 export type StoredPart = Static<typeof StoredPart>
 
 const plan = {
-  media_id: Type.String({ format: 'uuid' }),
+  media_id: Type.String({ format: 'uuid', description: 'Name of the media, and of its upload.' }),
   part_size: Type.Integer({ minimum: 1, description: 'Bytes of each part but the last.' }),
-  part_count: Type.Integer({ minimum: 1, maximum: partLimit }),
+  part_count: Type.Integer({ minimum: 1, maximum: partLimit, description: 'Parts in all.' }),
   expires_at: Type.String({ format: 'date-time', description: 'What is not complete then is removed.' }),
 }
 
@@ -83,13 +87,18 @@ export const UploadPlan = Type.Object(
 export type UploadPlan = Static<typeof UploadPlan>
 
 export const SignParts = Type.Object(
-  { part_numbers: Type.Array(PartNumber, { minItems: 1, maxItems: 1000, uniqueItems: true }) },
+  {
+    part_numbers: Type.Array(PartNumber, {
+      ...{ minItems: 1, maxItems: 1000, uniqueItems: true },
+      description: 'Parts that an address is wanted for.',
+    }),
+  },
   { title: 'SignParts', additionalProperties: false },
 )
 export type SignParts = Static<typeof SignParts>
 
 export const SignedParts = Type.Object(
-  { parts: Type.Array(SignedPart) },
+  { parts: Type.Array(SignedPart, { description: 'In the order that was asked for.' }) },
   { title: 'SignedParts', additionalProperties: false },
 )
 export type SignedParts = Static<typeof SignedParts>
@@ -114,6 +123,7 @@ export const CompleteUpload = Type.Object(
     parts: Type.Array(Type.Object({ part_number: PartNumber, etag: PartETag }, { additionalProperties: false }), {
       minItems: 1,
       maxItems: partLimit,
+      description: 'All parts, by number.',
     }),
   },
   { title: 'CompleteUpload', additionalProperties: false },

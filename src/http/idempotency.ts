@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { MediaError } from '../media/errors.ts'
 import type { Answered, Idempotency, Keyed } from '../uploads/idempotency.ts'
 
@@ -8,6 +9,15 @@ export const idempotencyCodes = ['idempotency_in_flight', 'idempotency_mismatch'
 
 /** Characters of a key, at most. */
 const longestKey = 255
+
+/** Described here, and judged by `keyOf`. */
+export const IdempotencyHeaders = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      description: `Up to ${longestKey} printable characters: sent again with the same key within 24 hours, it answers the same media.`,
+    }),
+  ),
+})
 
 /**
  * The `Idempotency-Key` of a request, or null. "The Idempotency-Key request header field […] is an Item Structured

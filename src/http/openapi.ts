@@ -1,11 +1,19 @@
 import swagger from '@fastify/swagger'
+import { examples } from '../../contract/examples.ts'
+import { type ErrorCode, MediaError } from '../media/errors.ts'
 import type { App } from './deps.ts'
+import { problemOf, requestCodes } from './errors.ts'
 import { isIdentityConfigured } from './identity.ts'
 import type { HttpSettings } from './settings.ts'
 
 const description = `Upload media, watch them being processed, download them by signed addresses.
 
-Every refusal is \`application/problem+json\` with a stable \`code\`; [the codes](/docs/errors).`
+Where identity is configured, every request but those to signed addresses has \`Authorization: Bearer …\` with a JSON Web Token or an API key.
+Times are ISO 8601 in UTC, sizes are bytes, durations are seconds.
+
+Every refusal is \`application/problem+json\` with a stable \`code\`; [the codes](/docs/errors). 429 and 503 say in \`Retry-After\` when to come again.
+
+Guides for web pages, React, phones and servers: [llms.txt](/llms.txt) lists them.`
 
 /** Collects what the routes say of themselves; to be registered before them. */
 export async function collectOpenApi(app: App, settings: HttpSettings, publicUrl: () => string): Promise<() => object> {
@@ -14,10 +22,36 @@ export async function collectOpenApi(app: App, settings: HttpSettings, publicUrl
       openapi: '3.1.0',
       info: { title: 'Media Service', version: '1.0.0', description, license: { name: 'MIT', identifier: 'MIT' } },
       tags: [
-        { name: 'uploads', description: 'Doors that take media in.' },
-        { name: 'media', description: 'Records, and the way to the bytes.' },
-        { name: 'operations', description: 'For operators: tokens with the scope `operator`.' },
-        { name: 'health', description: 'For balancers and process keepers.' },
+        {
+          name: 'uploads',
+          description: 'A file in one request. `Idempotency-Key` makes it one media however often it is sent.',
+        },
+        {
+          name: 'uploads in parts',
+          description:
+            'Of any size, in parallel, straight to the store: begin, `PUT` each part at its address, complete.',
+        },
+        {
+          name: 'resumable uploads',
+          description: 'tus 1.0, and the IETF’s resumable uploads: one address for both, told apart by their headers.',
+        },
+        {
+          name: 'Uppy',
+          description:
+            'The paths of Uppy’s companion, for `@uppy/aws-s3` as npm delivers it: it is given `companionEndpoint` and nothing else.',
+        },
+        { name: 'media', description: 'The records: what there is, what it is called, what becomes of it.' },
+        {
+          name: 'delivery',
+          description: 'Signed addresses, and what lies at them: files, streams, pictures of any size.',
+        },
+        { name: 'events', description: 'Changes as they happen, as server-sent events, and what happened before.' },
+        { name: 'webhooks', description: 'What became of webhooks. For operators.' },
+        {
+          name: 'operations',
+          description: 'Queue, jobs and workers. For operators: tokens with the scope `operator`.',
+        },
+        { name: 'health', description: 'For balancers, process keepers and Prometheus.' },
       ],
       components: {
         securitySchemes: {
@@ -47,7 +81,10 @@ function finish(collected: object, secured: boolean): object {
       for (const operation of Object.values(operations)) (operation as Json).security ??= [{ bearer: [] }]
     }
   }
-  document.components = { ...document.components, schemas }
+  for (const operations of Object.values(document.paths)) {
+    for (const operation of Object.values(operations)) showRefusals((operation as Operation).responses)
+  }
+  document.components = { ...document.components, schemas, examples: Object.fromEntries(requestCodes.map(refusalOf)) }
   return document
 }
 
@@ -57,6 +94,26 @@ function nameSchemas(value: unknown, named: Record<string, unknown>): unknown {
   if (typeof value !== 'object' || value === null) return value
   const copy: Json = Object.fromEntries(Object.entries(value).map(([key, one]) => [key, nameSchemas(one, named)]))
   if (typeof copy.title !== 'string' || copy.type !== 'object') return copy
-  named[copy.title] = copy
+  const { [copy.title]: example } = examples
+  named[copy.title] = example === undefined ? copy : { ...copy, examples: [example] }
   return { $ref: `#/components/schemas/${copy.title}` }
+}
+
+interface Operation {
+  responses: Record<string, { description?: string; content?: Record<string, Json> }>
+}
+
+/** Each code that a response names, as it comes. */
+function showRefusals(responses: Operation['responses']): void {
+  for (const { description = '', content } of Object.values(responses)) {
+    const refusal = content?.['application/problem+json']
+    if (!refusal || !description.startsWith('Codes: ')) continue
+    const codes = [...description.matchAll(/`(\w+)`/g)].map(([, code = '']) => code)
+    refusal.examples = Object.fromEntries(codes.map((code) => [code, { $ref: `#/components/examples/${code}` }]))
+  }
+}
+
+function refusalOf(code: ErrorCode): [string, Json] {
+  const value = problemOf(new MediaError(code, 'an example'), '0b0f5a1c-3f1b-4e0a-9d55-1a3c0f8b7e11')
+  return [code, { summary: value.title, value }]
 }

@@ -18,7 +18,7 @@ import { parseS3Url } from '../../media/locations.ts'
 import { type CompanionDoor, titleSaid } from '../../uploads/companion.ts'
 import { mediaIdOf } from '../../uploads/idempotency.ts'
 import type { App, AppDeps } from '../deps.ts'
-import { answerOnce, idempotencyCodes } from '../idempotency.ts'
+import { answerOnce, IdempotencyHeaders, idempotencyCodes } from '../idempotency.ts'
 import { assertLive, refused, type UploadTokens } from '../upload-tokens.ts'
 import { refusals } from './schemas.ts'
 import { formRoute, takeForms } from './upload.ts'
@@ -41,7 +41,7 @@ export function companionRoutes(app: App, deps: Deps): void {
     '/api/media/upload/token',
     {
       schema: {
-        tags: ['uploads'],
+        tags: ['Uppy'],
         operationId: 'issueUploadToken',
         summary: 'A token for pages that can send no header',
         description:
@@ -98,7 +98,7 @@ export function companionFormRoutes(app: App, deps: Deps): void {
 function companionPaths(app: App, prefix: string, deps: Deps): void {
   const { companion, publicUrl } = deps
   // Below a token they are the same.
-  const about = { tags: ['uploads'], hide: prefix !== '/s3' }
+  const about = { tags: ['Uppy'], hide: prefix !== '/s3' }
 
   app.get(
     `${prefix}/params`,
@@ -175,7 +175,9 @@ const broken = [
 const schemas = {
   params: {
     operationId: 'companionForm',
-    summary: 'Uppy’s companion: where a small file is posted',
+    summary: 'Where a small file is posted',
+    description:
+      'A form with a token of its own, good for one file: `fields`, then `file`. Other words of the page are `metadata[…]`.',
     querystring: CompanionForm,
     response: {
       200: CompanionFormAnswer,
@@ -184,7 +186,9 @@ const schemas = {
   },
   create: {
     operationId: 'companionCreate',
-    summary: 'Uppy’s companion: begin an upload in parts',
+    summary: 'Begin an upload in parts of Uppy’s',
+    description: 'Its size is known at the end only; no part may lie beyond `UPLOAD_MAX_BYTES`.',
+    headers: IdempotencyHeaders,
     body: CompanionUpload,
     response: {
       200: CompanionUploadAnswer,
@@ -193,19 +197,22 @@ const schemas = {
   },
   list: {
     operationId: 'companionList',
-    summary: 'Uppy’s companion: the parts that are stored',
+    summary: 'The parts that are stored',
+    description: 'Where Uppy goes on after a reload.',
     params: CompanionUploadParams,
     response: { 200: CompanionParts, ...refusals(...missing) },
   },
   sign: {
     operationId: 'companionSign',
-    summary: 'Uppy’s companion: where a part is put',
+    summary: 'Where a part is put',
+    description: 'The address leads straight to the store, and expires.',
     params: CompanionPartParams,
     response: { 200: CompanionPartAnswer, ...refusals(...missing, 'wrong_state', 'too_large') },
   },
   complete: {
     operationId: 'companionComplete',
-    summary: 'Uppy’s companion: make a media of the parts',
+    summary: 'Make a media of Uppy’s parts',
+    description: 'Completing again, with parts that were listed since, answers the same media.',
     params: CompanionUploadParams,
     body: CompanionComplete,
     response: {
@@ -215,7 +222,8 @@ const schemas = {
   },
   abort: {
     operationId: 'companionAbort',
-    summary: 'Uppy’s companion: give an upload up',
+    summary: 'Give up an upload of Uppy’s',
+    description: 'Its parts are removed.',
     params: CompanionUploadParams,
     response: { 200: Type.Object({}), ...refusals(...missing, 'wrong_state', 'conflict', 'storage_full') },
   },

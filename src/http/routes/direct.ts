@@ -12,11 +12,11 @@ import { MediaError } from '../../media/errors.ts'
 import type { DirectDoor } from '../../uploads/direct.ts'
 import { checkTitle } from '../../uploads/names.ts'
 import type { App, AppDeps } from '../deps.ts'
-import { answerOnce, idempotencyCodes } from '../idempotency.ts'
+import { answerOnce, IdempotencyHeaders, idempotencyCodes } from '../idempotency.ts'
 import { wireOf } from '../projection.ts'
 import { empty, refusals } from './schemas.ts'
 
-const tags = ['uploads']
+const tags = ['uploads in parts']
 /** Bytes of a list of parts, with room for blanks. */
 const partsLimit = partLimit * 200
 
@@ -34,6 +34,7 @@ export function directRoutes(app: App, { direct, idempotency, library, publicUrl
         description:
           'PUT the bytes of each part to its address, several at once if you like, and keep the ETags. ' +
           'A part may be sent again. What is not complete by `expires_at` is removed.',
+        headers: IdempotencyHeaders,
         body: InitUpload,
         response: {
           201: UploadPlan,
@@ -136,7 +137,7 @@ export function directRoutes(app: App, { direct, idempotency, library, publicUrl
       schema: {
         tags,
         operationId: 'abortUpload',
-        summary: 'Give an upload up',
+        summary: 'Give up an upload in parts',
         description: 'Its parts are removed. Asked again, it answers the same.',
         params: MediaParams,
         response: {

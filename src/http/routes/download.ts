@@ -10,7 +10,7 @@ export function downloadRoutes(app: App, { downloads }: Pick<AppDeps, 'downloads
     {
       config: { cookies: true },
       schema: {
-        tags: ['media'],
+        tags: ['delivery'],
         operationId: 'downloadMedia',
         summary: 'Download a rendition',
         description:

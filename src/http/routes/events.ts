@@ -35,9 +35,10 @@ export function eventRoutes(app: App, { library, live, publicUrl, clock }: Deps)
     {
       exposeHeadRoute: false,
       schema: {
-        tags: ['media'],
+        tags: ['events'],
         operationId: 'watchMedia',
         summary: 'Watch a media change',
+        description: 'The record now, then at each change, as `event: media`. The stream ends at a final status.',
         params: MediaParams,
         headers: Type.Object({
           'last-event-id': Type.Optional(

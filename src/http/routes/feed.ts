@@ -11,7 +11,7 @@ import { describeContent, refusals } from './schemas.ts'
 
 type Deps = Pick<AppDeps, 'feed' | 'uploadTokens' | 'publicUrl' | 'clock'>
 
-const tags = ['media']
+const tags = ['events']
 /** Milliseconds after which a stream ends, so that who may read it is asked again. */
 const longest = 15 * 60_000
 
@@ -82,6 +82,8 @@ export function feedRoutes(app: App, { feed, uploadTokens, publicUrl, clock }: D
         tags,
         operationId: 'issueFeedTicket',
         summary: 'A ticket for `EventSource`, which sends no header',
+        description:
+          'Give it as `?ticket=` to `GET /api/media/events`: it follows your media for an hour, and does nothing else.',
         response: { 201: FeedTicket, ...refusals('unauthenticated') },
       },
     },

@@ -19,6 +19,7 @@ export function healthRoutes(app: App, { readiness, drivers, clock, log }: Deps)
         tags,
         operationId: 'isAlive',
         summary: 'Whether the process answers',
+        description: 'It says nothing of what the service stands on: restart what does not answer.',
         response: { 200: Alive, ...refusals() },
       },
     },
@@ -32,6 +33,7 @@ export function healthRoutes(app: App, { readiness, drivers, clock, log }: Deps)
         tags,
         operationId: 'isReady',
         summary: 'Whether uploads would be accepted',
+        description: 'Tries each thing the service stands on: send requests elsewhere while it is not ready.',
         response: {
           ...refusals(),
           200: Ready,

@@ -20,7 +20,7 @@ export function imageRoutes(app: App, images: EdgeHandler): void {
     exposeHeadRoute: false,
     attachValidation: true,
     schema: {
-      tags: ['media'],
+      tags: ['delivery'],
       security: [],
       operationId: 'image',
       summary: 'A picture made on the fly',

@@ -34,6 +34,7 @@ export function mediaRoutes(app: App, { library, publicUrl }: Pick<AppDeps, 'lib
         tags,
         operationId: 'getMedia',
         summary: 'Read a record',
+        description: 'Somebody else’s is 404, as one that never was.',
         params: MediaParams,
         response: { 200: Media, ...refusals('unauthenticated', 'not_found') },
       },
@@ -48,6 +49,7 @@ export function mediaRoutes(app: App, { library, publicUrl }: Pick<AppDeps, 'lib
         tags,
         operationId: 'readTimeline',
         summary: 'What happened to a media, and when',
+        description: 'Out of the log that live events and webhooks are read from.',
         params: MediaParams,
         querystring: ReadTimeline,
         response: { 200: Timeline, ...refusals('unauthenticated', 'not_found', 'invalid_request') },
@@ -66,6 +68,7 @@ export function mediaRoutes(app: App, { library, publicUrl }: Pick<AppDeps, 'lib
         tags,
         operationId: 'changeMedia',
         summary: 'Change the title',
+        description: 'The rest of a record is the service’s.',
         params: MediaParams,
         body: ChangeMedia,
         response: {
@@ -117,6 +120,7 @@ export function mediaRoutes(app: App, { library, publicUrl }: Pick<AppDeps, 'lib
         tags,
         operationId: 'retryMedia',
         summary: 'Process a failed media again',
+        description: 'As long as its raw bytes are kept; under the profile it was uploaded with.',
         params: MediaParams,
         response: {
           202: Media,

@@ -11,7 +11,9 @@ export function metricsRoutes(app: App, { metrics }: { metrics: NonNullable<AppD
       schema: {
         tags: ['health'],
         operationId: 'getMetrics',
-        summary: 'Figures of this process, for operators',
+        summary: 'Figures of this process',
+        description:
+          'For operators. `docs/operating.md` says which to watch, `docs/grafana.json` is a dashboard of them.',
         response: {
           ...refusals('unauthenticated', 'not_operator'),
           200: describeContent('In the text format of Prometheus.', 'text/plain', Type.String()),

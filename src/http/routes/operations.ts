@@ -32,7 +32,8 @@ function workRoutes(app: App, { operations, clock }: { operations: Operations; c
     {
       onRequest,
       schema: {
-        ...{ tags, operationId: 'getQueue', summary: 'How far behind the service is, for operators' },
+        ...{ tags, operationId: 'getQueue', summary: 'How far behind the service is' },
+        description: 'Wake-ups by lane and jobs by state, of the whole service.',
         response: { 200: QueueState, ...refusals('unauthenticated', 'not_operator') },
       },
     },
@@ -49,7 +50,7 @@ function workRoutes(app: App, { operations, clock }: { operations: Operations; c
     {
       onRequest,
       schema: {
-        ...{ tags, operationId: 'listJobs', summary: 'Jobs that run, and jobs that wait, for operators' },
+        ...{ tags, operationId: 'listJobs', summary: 'Jobs that run, and jobs that wait' },
         description: 'Those that the service looks at again next come first.',
         querystring: ListJobs,
         response: { 200: JobPage, ...paged },
@@ -62,7 +63,8 @@ function workRoutes(app: App, { operations, clock }: { operations: Operations; c
     {
       onRequest,
       schema: {
-        ...{ tags, operationId: 'listWorkers', summary: 'Workers that live, for operators' },
+        ...{ tags, operationId: 'listWorkers', summary: 'Workers that live' },
+        description: 'Those heard of in the last twenty seconds, and what each does.',
         response: { 200: WorkerList, ...refusals('unauthenticated', 'not_operator') },
       },
     },
@@ -83,7 +85,7 @@ function deadLetterRoutes(app: App, { operations }: { operations: Operations }):
     {
       onRequest,
       schema: {
-        ...{ tags, operationId: 'listDeadLetters', summary: 'Jobs that nobody tries again, for operators' },
+        ...{ tags, operationId: 'listDeadLetters', summary: 'Jobs that nobody tries again' },
         description:
           'Those parked last come first; `reason` says why. A page may be short and still have a `next_cursor`.',
         querystring: ListDeadLetters,
@@ -97,7 +99,8 @@ function deadLetterRoutes(app: App, { operations }: { operations: Operations }):
     {
       onRequest,
       schema: {
-        ...{ tags, operationId: 'replayDeadLetter', summary: 'Have a parked job tried again, for operators' },
+        ...{ tags, operationId: 'replayDeadLetter', summary: 'Have a parked job tried again' },
+        description: 'Its attempts are counted from nothing; its media is `uploaded` again.',
         params: JobParams,
         response: {
           202: JobSchema,

@@ -4,7 +4,7 @@ import { UploadRaw } from '../../../contract/upload.ts'
 import type { RawWords } from '../../uploads/raw.ts'
 import { goneSignal, lengthOf } from '../bodies.ts'
 import type { App, AppDeps } from '../deps.ts'
-import { answerOnce, idempotencyCodes } from '../idempotency.ts'
+import { answerOnce, IdempotencyHeaders, idempotencyCodes } from '../idempotency.ts'
 import { wireOf } from '../projection.ts'
 import { refusals } from './schemas.ts'
 
@@ -42,6 +42,7 @@ export function rawRoutes(app: App, { rawDoor, idempotency, library, publicUrl }
           `The file may have ${rawDoor.maxBytes} bytes; the length may be left open. What the Content-Type says is not ` +
           'believed. `PUT /api/media/upload/{filename}` does the same, so that `curl -T clip.mp4 …/api/media/upload/` works.',
         consumes: ['application/octet-stream'],
+        headers: IdempotencyHeaders,
         querystring: UploadRaw,
         response: {
           201: Media,

@@ -57,7 +57,7 @@ function serve(app: App, streams: Streams, { kind, url, schema }: Route): void {
     method: 'GET',
     schema: {
       ...schema,
-      tags: ['media'],
+      tags: ['delivery'],
       security: [],
       querystring: StreamQuery,
       response: { ...schema.response, ...refusals('bad_signature', 'not_found') },

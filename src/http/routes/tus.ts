@@ -1,4 +1,5 @@
 import type { FastifyReply, FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
 import { Media, MediaParams } from '../../../contract/media.ts'
 import { codeOf, MediaError } from '../../media/errors.ts'
 import type { Resumable } from '../../uploads/resumable.ts'
@@ -6,13 +7,13 @@ import { limitsOf, speaksDraft } from '../../uploads/resumable-draft.ts'
 import { openTusDoor, type TusRequest, tusDiscovery, tusVersion } from '../../uploads/tus.ts'
 import type { App, AppDeps } from '../deps.ts'
 import { problemOf } from '../errors.ts'
-import { answerOnce } from '../idempotency.ts'
+import { answerOnce, IdempotencyHeaders } from '../idempotency.ts'
 import { sendProblem } from '../refusals.ts'
 import { type DraftDoor, openDraftDoor, problemOfDraft, sendRecord } from './resumable.ts'
 import { empty, refusals } from './schemas.ts'
 
 const base = '/api/media/upload/tus'
-const tags = ['uploads']
+const tags = ['resumable uploads']
 
 type Deps = Pick<AppDeps, 'clock' | 'idempotency' | 'library' | 'publicUrl' | 'settings'> & { resumable: Resumable }
 
@@ -112,6 +113,24 @@ function refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): F
 const common = ['unauthenticated', 'malformed_request', 'precondition_failed', 'too_large', 'conflict'] as const
 const received = ['upload_interrupted', 'unsupported_media', 'storage_full', 'quota_exceeded', 'size_mismatch'] as const
 
+/** Described here, and judged by the protocols' own rules. */
+const said = (description: string) => Type.Optional(Type.String({ description }))
+const spoken = {
+  'tus-resumable': said('tus: `1.0.0`.'),
+  'upload-complete': said('The draft: `?1` when the upload is complete with this request, `?0` when more will follow.'),
+}
+const CreateHeaders = Type.Object({
+  ...spoken,
+  'upload-length': said('Bytes of the whole.'),
+  'upload-metadata': said('tus: `title`, `filename`, `filetype`, `profile`, each with its value in base64.'),
+  ...IdempotencyHeaders.properties,
+})
+const AppendHeaders = Type.Object({
+  ...spoken,
+  'upload-offset': said('Where these bytes belong: what `HEAD` answered.'),
+  'upload-checksum': said('tus: the algorithm, as `sha256`, and the checksum in base64.'),
+})
+
 const schemas = {
   create: {
     operationId: 'createResumableUpload',
@@ -120,6 +139,7 @@ const schemas = {
       'tus 1.0 (`Tus-Resumable: 1.0.0`; `Upload-Metadata` with `title` or `filename`), and the IETF draft of resumable ' +
       'uploads (`Upload-Complete`, interop version 6; `?title=` or `?filename=`, or a filename in `Content-Disposition`). ' +
       '`Location` says where to go on, `Media-Id` which media it will be.',
+    headers: CreateHeaders,
     response: {
       201: Media,
       ...refusals(...common, ...received, 'title_missing', 'unknown_profile', 'file_empty', 'invalid_request'),
@@ -135,6 +155,7 @@ const schemas = {
     operationId: 'appendToUpload',
     summary: 'Go on with an upload',
     description: 'The answer to the last bytes comes when the media is made of them.',
+    headers: AppendHeaders,
     response: {
       200: Media,
       204: empty('Stored; to tus, complete as well when `Upload-Offset` is the length.'),
@@ -143,7 +164,7 @@ const schemas = {
   },
   cancel: {
     operationId: 'cancelResumableUpload',
-    summary: 'Give an upload up',
+    summary: 'Give up a resumable upload',
     description: 'What was stored is removed.',
     response: { 204: empty('Gone.'), ...refusals('unauthenticated', 'not_found', 'wrong_state', 'conflict') },
   },

@@ -4,7 +4,7 @@ import { UploadForm } from '../../../contract/upload.ts'
 import { MediaError } from '../../media/errors.ts'
 import { goneSignal } from '../bodies.ts'
 import type { App, AppDeps } from '../deps.ts'
-import { answerOnce, idempotencyCodes } from '../idempotency.ts'
+import { answerOnce, IdempotencyHeaders, idempotencyCodes } from '../idempotency.ts'
 import { wireOf } from '../projection.ts'
 import { refusals } from './schemas.ts'
 
@@ -24,6 +24,7 @@ export async function uploadRoutes(app: App, deps: Deps): Promise<void> {
       summary: 'Upload a file by form',
       description: `The file may have ${formLimit} bytes. The answer comes when it is stored durably; processing follows.`,
       consumes: ['multipart/form-data'],
+      headers: IdempotencyHeaders,
       body: UploadForm,
       response: {
         201: Media,

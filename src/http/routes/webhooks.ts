@@ -6,7 +6,7 @@ import type { App } from '../deps.ts'
 import { demandOperator } from '../operators.ts'
 import { refusals } from './schemas.ts'
 
-const tags = ['operations']
+const tags = ['webhooks']
 const pageSize = 20
 
 /** What became of webhooks, for operators. */
@@ -18,8 +18,8 @@ export function webhookRoutes(app: App, deliveries: DeliveryLog): void {
       schema: {
         tags,
         operationId: 'listDeliveries',
-        summary: 'List webhooks, newest first, for operators',
-        description: 'A page may be short and still have a `next_cursor`.',
+        summary: 'List webhooks, newest first',
+        description: 'What became of them, for 14 days. A page may be short and still have a `next_cursor`.',
         querystring: ListDeliveries,
         response: {
           200: DeliveryPage,
@@ -40,7 +40,8 @@ export function webhookRoutes(app: App, deliveries: DeliveryLog): void {
       schema: {
         tags,
         operationId: 'replayDelivery',
-        summary: 'Send a webhook again, under the same webhook-id, for operators',
+        summary: 'Send a webhook again',
+        description: 'Under the same `webhook-id`, and with all its tries.',
         params: DeliveryParams,
         response: {
           202: Delivery,
