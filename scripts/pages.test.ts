@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { existsSync, readFileSync, statSync } from 'node:fs'
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, relative } from 'node:path'
 import { describe, test } from 'node:test'
 import { elsewhere, suiteOf } from '../acceptance/docs/elsewhere.ts'
@@ -38,6 +38,12 @@ describe('pages', () => {
       assert.deepEqual(broken, [])
     })
   }
+
+  test('pictures are small enough to load at once', () => {
+    const folder = join(root, 'docs/images')
+    const large = readdirSync(folder).filter((name) => statSync(join(folder, name)).size > 250_000)
+    assert.deepEqual(large, [])
+  })
 
   test('the index names every page', () => {
     const named = new Set(linksIn('docs/README.md').map((link) => relative(root, join(root, 'docs', link))))
