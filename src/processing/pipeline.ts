@@ -167,6 +167,7 @@ async function processMedia(
     const { media_id } = record
     const steps = secondsOf({ fetch: fetched - began, make: finished - fetched, store: clock.now() - finished })
     const cut = 'segments' in task && task.segments !== null
+    task.onSteps?.(steps)
     deps.onMade?.(measure(made, { renditions, steps, cut }))
     log.debug({ media_id, media_type: made.media_type, ms: clock.now() - began, warnings: made.warnings }, 'media made')
     return { ...describe(record, made, renditions), checksum }

@@ -1,3 +1,4 @@
+import type { Measured } from '../media/measured.ts'
 import type { MediaPatch, MediaRecord, Rendition } from '../media/record.ts'
 import type { SegmentName } from '../media/segments.ts'
 
@@ -62,6 +63,8 @@ export interface ProcessTask {
    * whatever becomes of the attempt, unless the caller removes it. What it throws ends the attempt.
    */
   onPlayable?: (early: Playable) => Promise<void>
+  /** Called once, when all is stored: how long each step took. */
+  onSteps?: (steps: Measured['steps']) => void
 }
 
 /** The fields that are known as soon as a media can be played. */

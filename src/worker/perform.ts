@@ -2,6 +2,7 @@ import { isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import { type Job, type JobKind, newJob, over } from '../media/jobs.ts'
 import { type ObjectRef, outputPrefix, parseS3Url, s3Url } from '../media/locations.ts'
+import type { Measured } from '../media/measured.ts'
 import { tombstonePatch } from '../media/record.ts'
 import { isUnderWay, newestCut, workFolder } from '../media/segments.ts'
 import { advance } from '../media/states.ts'
@@ -41,7 +42,9 @@ async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): 
     onPublishing(false)
     throw new MediaError('lease_lost', `job ${job.job_id} passed to another before its film was there`)
   }
-  const task = { record, token, signal, onProgress, onPlayable }
+  const told: Partial<Pick<Measured, 'steps'>> = {}
+  const onSteps = (steps: Measured['steps']) => void (told.steps = steps)
+  const task = { record, token, signal, onProgress, onPlayable, onSteps }
   const processed = canCut(processor)
     ? await processor.processOrCut({ ...task, segments: segmentsOf(cut) })
     : await processor.process(task)
@@ -55,7 +58,7 @@ async function processMedia(claim: Claim, doing: Performing, attempt: Attempt): 
       expect: { status: ['processing'] },
       patch: { ...processed, status, playable: true, error: null },
       jobs: tidyLater(job, now),
-      events: [{ type: event, at: isoTime(now), data: { attempt: job.attempts, token } }],
+      events: [{ type: event, at: isoTime(now), data: { attempt: job.attempts, token, ...told } }],
     },
     after: async () => {
       if (temp_s3_url) await objects.markDone(parseS3Url(temp_s3_url))
