@@ -7,7 +7,7 @@ import { SignJWT } from 'jose'
 import type { Browser } from 'playwright-core'
 import { startTarget, type Target } from '../target.ts'
 import { openBrowser } from './browser.ts'
-import { choose, give, holds, visit } from './console-kit.ts'
+import { assertAccessible, choose, give, holds, visit } from './console-kit.ts'
 import { assertProcessed, type Given, listen, makeFile, throttle } from './kit.ts'
 
 describe('uploading in the console', () => {
@@ -36,6 +36,7 @@ describe('uploading in the console', () => {
   test('drag and drop: seen on its way, in the grid, and ready without a reload', async () => {
     const { page, complaints } = await visit(browser, target.url)
     await page.getByText('Drop a video, a picture or a sound').waitFor()
+    await assertAccessible(page, 'nothing yet')
     await give(page, 'drop', [photo.path])
     const tray = page.getByRole('region', { name: 'Uploads' })
     await tray.getByRole('link', { name: 'Ready' }).waitFor()
@@ -56,6 +57,9 @@ describe('uploading in the console', () => {
     const tray = page.getByRole('region', { name: 'Uploads' })
     await tray.getByText('2 uploaded, 1 failed').first().waitFor()
     await tray.getByText('The file is empty.').waitFor()
+    await assertAccessible(page, 'uploads, one of them failed')
+    await tray.getByRole('button', { name: 'Clear' }).click()
+    await tray.waitFor({ state: 'detached' })
     await page.context().close()
   })
 

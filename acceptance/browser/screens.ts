@@ -1,5 +1,5 @@
 import { openAsBlob } from 'node:fs'
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core'
@@ -7,7 +7,7 @@ import { formOf } from '../samples.ts'
 import { startTarget, type Target } from '../target.ts'
 import { openBrowser } from './browser.ts'
 import { choose, give, holds } from './console-kit.ts'
-import { throttle, until } from './kit.ts'
+import { makeFile, throttle, until } from './kit.ts'
 import { makeBroken, makeLong, makeSamples, type SampleFile } from './screens-samples.ts'
 
 /**
@@ -139,15 +139,15 @@ const scenes: Record<string, Scene> = {
   },
   'upload-running': async (page, stage) => {
     await library(page, stage)
-    await throttle(page, 1_500_000)
+    await throttle(page, 2_500_000)
     await choose(
       page,
-      join(stage.folder, 'long.mp4'),
+      join(stage.folder, 'Holiday.mp4'),
       join(stage.folder, 'interview.wav'),
       join(stage.folder, 'chords.flac'),
     )
-    await page.getByText(/left/).first().waitFor()
-    await page.waitForTimeout(2_500)
+    await page.getByText(/ left/).first().waitFor()
+    await page.waitForTimeout(1_500)
   },
   'upload-failed': async (page, { folder }) => {
     const [empty, text] = [join(folder, 'Empty recording.mp4'), join(folder, 'Notes of the meeting.mp4')]
@@ -175,10 +175,28 @@ async function snap(browser: Browser, out: string, only: string, stage: Stage, f
       }
       await page.waitForTimeout(500)
       // The grid goes on and on; of the others the whole is looked at.
-      const fullPage = !/library|upload|delete|gone|drop|large/.test(name)
-      await page.screenshot({ path: join(out, `${name}.${look.name}.png`), fullPage })
+      if (!/library|upload|delete|gone|drop|large|sign/.test(name)) await unfold(page)
+      await page.screenshot({ path: join(out, `${name}.${look.name}.png`) })
     }
     await context.close()
+    await tidy(stage)
+  }
+}
+
+/** As tall as what there is to see: bars that stick to an edge stay there. */
+async function unfold(page: Page): Promise<void> {
+  const height = Number(await page.evaluate('document.documentElement.scrollHeight'))
+  const { width } = page.viewportSize() ?? { width: 1440 }
+  await page.setViewportSize({ width, height: Math.max(height, page.viewportSize()?.height ?? 0) })
+  await page.waitForTimeout(200)
+}
+
+/** Removes what the last look added. */
+async function tidy({ url, ids }: Stage): Promise<void> {
+  const known = new Set(Object.values(ids))
+  const { items = [] } = await (await fetch(`${url}/api/media?limit=40`)).json()
+  for (const { media_id } of items.filter((one: { media_id: string }) => !known.has(one.media_id))) {
+    await fetch(`${url}/api/media/${media_id}`, { method: 'DELETE' })
   }
 }
 
@@ -209,6 +227,7 @@ async function makeLibrary(folder: string, dataDir: string): Promise<Record<stri
   if (known) return JSON.parse(known)
   const files = [...(await makeBroken(folder)), ...(await makeSamples(folder))]
   await makeLong(folder)
+  await rename((await makeFile(folder, 'clip.mp4', 48)).path, join(folder, 'Holiday.mp4'))
   const target = await startTarget({ dataDir, embedded: true })
   try {
     const ids = await fill(target.url, files)
@@ -258,6 +277,7 @@ export async function takeScreens(out: string, kept: string | undefined, only = 
     try {
       Object.assign(ids, await fill(target.url, [{ title: 'The whole concert', path: join(folder, 'long.mp4') }]))
       await hold(target, ids['The whole concert'] ?? '')
+      await tidy({ url: target.url, ids, folder })
       await snap(browser, out, only, { url: target.url, ids, folder })
       await fetch(`${target.url}/api/media/${ids['The whole concert']}`, { method: 'DELETE' })
     } finally {
@@ -284,7 +304,7 @@ const outside: Record<string, Scene> = {
 const beginning: Record<string, Scene> = {
   'empty-library': async (page, { url }) => {
     await page.goto(url)
-    await page.getByText('Drop a video, a picture or a sound').waitFor()
+    await page.getByText(/a video, a picture or a sound/).waitFor()
   },
 }
 

@@ -8,6 +8,7 @@ import { Shell } from './shell.tsx'
 import { SignIn } from './sign-in.tsx'
 import { useStore } from './store.ts'
 import { Button } from './ui/button.tsx'
+import { Link } from './ui/link.tsx'
 import { Empty, Spinner } from './ui/parts.tsx'
 import { Toasts } from './ui/toast.tsx'
 import { endUploads, leaveUploads, restoreUploads } from './uploads/uploads.ts'
@@ -66,14 +67,26 @@ function Page() {
       {route.page === 'library' && <LibraryPage />}
       {route.page === 'media' && <MediaPage key={route.media_id} media_id={route.media_id} />}
       {route.page === 'operations' && <OperationsPage />}
+      {route.page === 'nowhere' && <Nowhere />}
     </Suspense>
+  )
+}
+
+function Nowhere() {
+  return (
+    <Empty whole icon="search" title="There is no such page">
+      <p>The address may be mistyped, or come from an older version.</p>
+      <Link href="/" className="button">
+        Back to the library
+      </Link>
+    </Empty>
   )
 }
 
 function Unreachable({ problem, onAgain }: { problem: string; onAgain: () => void }) {
   return (
     <main className="alone">
-      <Empty icon="alert" title="The service does not answer">
+      <Empty whole icon="alert" title="The service does not answer">
         <p>{problem}</p>
         <Button look="primary" icon="retry" onClick={onAgain}>
           Try again

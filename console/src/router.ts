@@ -2,7 +2,11 @@ import { useSyncExternalStore } from 'react'
 
 /** The address is the state: each page, and each filter, can be linked and gone back to. */
 
-export type Route = { page: 'library' } | { page: 'media'; media_id: string } | { page: 'operations' }
+export type Route =
+  | { page: 'library' }
+  | { page: 'media'; media_id: string }
+  | { page: 'operations' }
+  | { page: 'nowhere' }
 
 const moved = 'console:moved'
 
@@ -33,5 +37,6 @@ export function useQuery(): string {
 export function routeOf(path: string): Route {
   const media_id = /^\/media\/([0-9a-f-]{36})$/.exec(path)?.[1]
   if (media_id) return { page: 'media', media_id }
-  return { page: path === '/operations' ? 'operations' : 'library' }
+  if (path === '/operations') return { page: 'operations' }
+  return { page: path === '/' ? 'library' : 'nowhere' }
 }

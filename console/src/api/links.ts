@@ -6,6 +6,8 @@ import { client, noteError } from './session.ts'
 interface Kept {
   until: number
   link: Promise<Download>
+  /** Once it is there. */
+  url: string | null
 }
 
 const kept = new Map<string, Kept>()
@@ -22,18 +24,29 @@ export async function linkOf(media_id: string, rendition: string, version: numbe
   const key = `${media_id} ${rendition} ${version}`
   const found = kept.get(key)
   if (found && found.until > Date.now()) return (await found.link).url
-  const one: Kept = { until: Number.POSITIVE_INFINITY, link: inTurn(() => client.downloadUrl(media_id, { rendition })) }
+  const one: Kept = {
+    until: Number.POSITIVE_INFINITY,
+    link: inTurn(() => client.downloadUrl(media_id, { rendition })),
+    url: null,
+  }
   kept.set(key, one)
   for (const oldest of kept.keys()) if (kept.size > most) kept.delete(oldest)
   try {
     const { url, expires_at } = await one.link
     one.until = Date.parse(expires_at) - margin
+    one.url = url
     return url
   } catch (error) {
     kept.delete(key)
     noteError(error)
     throw error
   }
+}
+
+/** The address when it is at hand, so that what was shown before is there at once. */
+export function knownLink(media_id: string, rendition: string, version: number): string | null {
+  const found = kept.get(`${media_id} ${rendition} ${version}`)
+  return found && found.until > Date.now() ? found.url : null
 }
 
 export function forgetLinks(): void {
@@ -47,6 +60,7 @@ async function inTurn<T>(work: () => Promise<T>): Promise<T> {
     return await work()
   } finally {
     running -= 1
-    waiting.shift()?.()
+    // The newest first: it is what is looked at now.
+    waiting.pop()?.()
   }
 }

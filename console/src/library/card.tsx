@@ -8,7 +8,7 @@ import { library, toggle } from './library.ts'
 import { Thumbnail } from './thumbnail.tsx'
 
 /** One media in the grid. */
-export const Card = memo(function Card({ media_id }: { media_id: string }) {
+export const Card = memo(function Card({ media_id, place, of }: { media_id: string; place: number; of: number }) {
   const media = useStore(library, (value) => value.media.get(media_id))
   const selected = useStore(library, (value) => value.selected.has(media_id))
   const choosing = useStore(library, (value) => value.selected.size > 0)
@@ -19,6 +19,8 @@ export const Card = memo(function Card({ media_id }: { media_id: string }) {
   return (
     <li
       className={`card ${selected ? 'selected' : ''}`}
+      aria-posinset={place}
+      aria-setsize={of}
       onPointerEnter={(event) => event.pointerType === 'mouse' && setNear(true)}
       onPointerLeave={() => setNear(false)}
     >

@@ -22,6 +22,8 @@ export interface Library {
   problem: string | null
   /** Whether changes arrive as they happen. */
   live: boolean
+  /** Whether they ever did. */
+  begun: boolean
   selected: ReadonlySet<string>
 }
 
@@ -38,6 +40,7 @@ export const library = createStore<Library>({
   state: 'loading',
   problem: null,
   live: false,
+  begun: false,
   selected: new Set(),
 })
 
@@ -114,7 +117,7 @@ export function startFollowing(): () => void {
     onBegin: () => void read(),
     onMedia: note,
     onGone: forget,
-    onLive: (live) => library.set({ live }),
+    onLive: (live) => library.set(live ? { live, begun: true } : { live }),
   })
 }
 

@@ -1,11 +1,12 @@
-import { useEffect, useRef } from 'react'
+import { useEffect, useRef, useState } from 'react'
 import { navigate, useQuery } from '../router.ts'
 import { useStore } from '../store.ts'
 import { Button } from '../ui/button.tsx'
 import { Empty } from '../ui/parts.tsx'
 import { UploadMenu } from '../uploads/menu.tsx'
-import { Card, Ghost } from './card.tsx'
+import { Ghost } from './card.tsx'
 import { FilterBar } from './filters.tsx'
+import { Grid } from './grid.tsx'
 import { type Filters, library, read, readMore } from './library.ts'
 import { SelectionBar } from './selection.tsx'
 
@@ -15,21 +16,26 @@ export function LibraryPage() {
   const key = JSON.stringify(filters)
   useEffect(() => {
     document.title = 'Library · Media'
-    const { filters: shown, state } = library.get()
-    // The feed reads the first time; going back shows what is there.
-    if (JSON.stringify(shown) !== key || state === 'idle') void read(JSON.stringify(shown) === key ? shown : filters)
+    const { filters: shown, state, live } = library.get()
+    const same = JSON.stringify(shown) === key
+    // The feed reads the first time, and keeps what is read: going back is to where one was.
+    if (!same || (state === 'idle' && !live)) void read(same ? shown : filters)
   }, [key])
-  const { order, state, problem, cursor } = useStore(library, (value) => value)
+  const { order, state, problem, cursor, live, begun } = useStore(library, (value) => value)
   const filtered = filters.q !== '' || filters.status !== '' || filters.media_type !== ''
   const loading = state === 'loading' && order.length === 0
+  const empty = order.length === 0 && state === 'idle' && !filtered
 
   return (
     <div className="library">
       <h1 className="visually-hidden">Library</h1>
-      <FilterBar
-        filters={filters}
-        onChange={(change) => navigate(addressOf({ ...filters, ...change }), { replace: true })}
-      />
+      {!empty && (
+        <FilterBar
+          filters={filters}
+          onChange={(change) => navigate(addressOf({ ...filters, ...change }), { replace: true })}
+        />
+      )}
+      {begun && !live && state !== 'failed' && <Disconnected />}
       {state === 'failed' && (
         <div className="banner" role="alert">
           <span>{problem}</span>
@@ -38,15 +44,13 @@ export function LibraryPage() {
           </Button>
         </div>
       )}
-      {order.length === 0 && state === 'idle' && (filtered ? <NothingFound /> : <Welcome />)}
+      {empty && <Welcome />}
+      {order.length === 0 && state === 'idle' && filtered && <NothingFound filters={filters} />}
       {(order.length > 0 || loading) && (
-        <ul className={`grid ${state === 'loading' ? 'stale' : ''}`} aria-label="Media" aria-busy={state === 'loading'}>
-          {order.map((media_id) => (
-            <Card key={media_id} media_id={media_id} />
-          ))}
+        <Grid order={order} busy={state === 'loading'}>
           {(loading || state === 'more') &&
             Array.from({ length: loading ? 12 : 4 }, (_, index) => <Ghost key={index} />)}
-        </ul>
+        </Grid>
       )}
       {cursor !== null && <More key={cursor} />}
       <SelectionBar />
@@ -54,20 +58,61 @@ export function LibraryPage() {
   )
 }
 
-function Welcome() {
+/** Not for the second between one stream and the next. */
+function Disconnected() {
+  const [late, setLate] = useState(false)
+  useEffect(() => {
+    const timer = setTimeout(() => setLate(true), 4_000)
+    return () => clearTimeout(timer)
+  }, [])
   return (
-    <Empty icon="upload" title="Drop a video, a picture or a sound">
-      <p>Anywhere on this page, one or a whole folder of them, of any size. They are made ready to play everywhere.</p>
-      <UploadMenu prominent />
-      <p className="hint">You can paste too, and close this page while they are processed.</p>
-    </Empty>
+    <p className={late ? 'disconnected' : 'visually-hidden'} role="status">
+      {late && 'Reconnecting… What changes meanwhile is shown then.'}
+    </p>
   )
 }
 
-function NothingFound() {
+function Welcome() {
+  return (
+    <div className="welcome">
+      <Empty
+        icon="upload"
+        title={touched() ? 'Add a video, a picture or a sound' : 'Drop a video, a picture or a sound'}
+      >
+        <p>
+          {touched() ? 'One or many of them' : 'Anywhere on this page, one or a whole folder of them'}, of any size.
+          They are made ready to play everywhere.
+        </p>
+        <UploadMenu prominent />
+        <p className="hint">
+          {touched() ? 'You can close this page' : 'You can paste too, and close this page'} while they are processed.
+        </p>
+      </Empty>
+    </div>
+  )
+}
+
+/** Fingers drop nothing. */
+function touched(): boolean {
+  return matchMedia('(hover: none) and (pointer: coarse)').matches
+}
+
+const kinds = { '': 'Nothing', video: 'No video', image: 'No picture', audio: 'No sound' }
+const states = {
+  '': '',
+  processed: ' that is ready',
+  processing: ' that is being processed',
+  failed: ' that failed',
+  uploading: ' that is being uploaded',
+}
+
+function NothingFound({ filters: { q, media_type, status } }: { filters: Filters }) {
   return (
     <Empty icon="search" title="Nothing matches">
-      <p>No media has this in its title with these filters.</p>
+      <p className="words">
+        {kinds[media_type]}
+        {states[status]} {q ? `has “${q}” in its title.` : 'is here.'}
+      </p>
       <Button onClick={() => navigate('/')}>Clear search and filters</Button>
     </Empty>
   )

@@ -1,6 +1,6 @@
 import { useEffect, useRef, useState } from 'react'
 import type { Media } from '../../../client/src/index.ts'
-import { linkOf } from '../api/links.ts'
+import { knownLink, linkOf } from '../api/links.ts'
 import { Icon } from '../ui/icons.tsx'
 import { placeholderOf } from './placeholder.ts'
 
@@ -8,14 +8,16 @@ import { placeholderOf } from './placeholder.ts'
 export function Thumbnail({ media, moving = false }: { media: Media; moving?: boolean }) {
   const { media_id, version, renditions, placeholder, media_type, dominant_color } = media
   const box = useRef<HTMLDivElement>(null)
-  const [src, setSrc] = useState<string | null>(null)
-  const [loaded, setLoaded] = useState(false)
-  const [preview, setPreview] = useState<string | null>(null)
   const has = (name: string) => renditions.some((one) => one.name === name)
+  const known = has('thumbnail') ? knownLink(media_id, 'thumbnail', version) : null
+  const [src, setSrc] = useState(known)
+  // What was seen before does not fade in again when it is scrolled back to.
+  const [loaded, setLoaded] = useState(known !== null)
+  const [preview, setPreview] = useState<string | null>(null)
   const wanted = has('thumbnail')
 
   useEffect(() => {
-    if (!wanted || !box.current) return
+    if (!wanted || !box.current || (known !== null && known === src)) return
     let over = false
     const eye = new IntersectionObserver(
       (seen) => {
@@ -49,7 +51,11 @@ export function Thumbnail({ media, moving = false }: { media: Media; moving?: bo
 
   const blurred = placeholderOf(placeholder)
   return (
-    <div ref={box} className="thumbnail" style={{ backgroundColor: dominant_color ?? undefined }}>
+    <div
+      ref={box}
+      className={`thumbnail ${media_type === 'audio' && !has('cover') ? 'drawn' : ''}`}
+      style={{ backgroundColor: dominant_color ?? undefined }}
+    >
       {blurred ? <img className="blurred" src={blurred} alt="" /> : <Icon name={media_type ?? 'file'} size={32} />}
       {src && (
         <img

@@ -53,6 +53,7 @@ export function Waiting({ media }: { media: Media }) {
     <div className="stage waiting" style={{ aspectRatio: '16 / 9' }}>
       {blurred && <img src={blurred} alt="" />}
       <div>
+        <Icon name={media.media_type ?? 'file'} size={32} />
         <strong>{words[status as keyof typeof words] ?? 'Not ready'}</strong>
         <Progress value={status === 'processing' ? progress / 100 : null} label="Processing" />
         <span>{status === 'processing' ? `${Math.floor(progress)} %` : 'You can close this page meanwhile.'}</span>

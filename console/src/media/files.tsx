@@ -36,7 +36,12 @@ export function Lifetime({ value, onChange }: { value: number; onChange: (second
 export function Files({ media }: { media: Media }) {
   const [seconds, setSeconds] = useState<number>(86_400)
   const { renditions, media_id } = media
-  if (renditions.length === 0) return <p className="muted">Nothing is made of it yet.</p>
+  if (renditions.length === 0)
+    return (
+      <p className="muted">
+        {media.status === 'failed' ? 'Nothing could be made of it.' : 'Nothing is made of it yet.'}
+      </p>
+    )
 
   async function copyLink(rendition: string): Promise<void> {
     try {
@@ -62,7 +67,9 @@ export function Files({ media }: { media: Media }) {
           <thead>
             <tr>
               <th scope="col">File</th>
-              <th scope="col">Type</th>
+              <th scope="col" className="least">
+                Type
+              </th>
               <th scope="col" className="minor">
                 Dimensions
               </th>
@@ -83,9 +90,11 @@ export function Files({ media }: { media: Media }) {
                 <th scope="row">
                   <code>{one.name}</code>
                 </th>
-                <td>{typeOf(one)}</td>
+                <td className="least">{typeOf(one)}</td>
                 <td className="minor">{one.width && one.height ? `${one.width} × ${one.height}` : '—'}</td>
-                <td className="number minor">{one.bitrate ? rateOf(one.bitrate) : '—'}</td>
+                <td className="number minor">
+                  {one.bitrate && /^(video|audio|application\/vnd)/.test(one.content_type) ? rateOf(one.bitrate) : '—'}
+                </td>
                 <td className="number">{sizeOf(one.file_size)}</td>
                 <td className="row-actions">
                   <IconButton
@@ -120,6 +129,7 @@ const known: Record<string, string> = {
   'audio/ogg': 'Opus sound',
   'text/vtt': 'WebVTT',
   'application/json': 'JSON',
+  'image/webp': 'WebP',
 }
 
 function typeOf({ content_type }: Rendition): string {

@@ -50,7 +50,7 @@ export function MediaPage({ media_id }: { media_id: string }) {
   if (!media && (seen || problem === 'gone')) return <Gone />
   if (!media && problem)
     return (
-      <Empty icon="alert" title="It cannot be shown">
+      <Empty whole icon="alert" title="It cannot be shown">
         {problem}
       </Empty>
     )
@@ -115,7 +115,7 @@ function Stage({ media }: { media: Media }) {
 
 function Gone() {
   return (
-    <Empty icon="search" title="It is not here">
+    <Empty whole icon="search" title="It is not here">
       <p>This media does not exist, was deleted, or belongs to somebody else.</p>
       <Link href="/" className="button">
         Back to the library

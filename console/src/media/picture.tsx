@@ -9,6 +9,7 @@ export function Picture({ media }: { media: Media }) {
   const { media_id, version, renditions, placeholder, width, height, title } = media
   const [src, setSrc] = useState<string | null>(null)
   const [large, setLarge] = useState(false)
+  const [whole, setWhole] = useState(true)
   const dialog = useRef<HTMLDialogElement>(null)
   const best = bestOf(renditions.map(({ name }) => name))
 
@@ -40,10 +41,16 @@ export function Picture({ media }: { media: Media }) {
         />
       </button>
       {large && (
-        <dialog ref={dialog} className="lightbox" aria-label={title} onClose={() => setLarge(false)}>
+        <dialog ref={dialog} className="lightbox" aria-label={title} onClose={() => (setLarge(false), setWhole(true))}>
           <IconButton icon="close" label="Close" onClick={() => dialog.current?.close()} />
-          <div tabIndex={0} role="region" aria-label="Picture in full size">
-            <img src={src ?? undefined} alt={title} />
+          <IconButton
+            icon={whole ? 'zoom' : 'zoomOut'}
+            label={whole ? 'Each pixel' : 'The whole picture'}
+            className="second"
+            onClick={() => setWhole(!whole)}
+          />
+          <div className={whole ? 'whole' : ''} tabIndex={0} role="region" aria-label="Picture in full size">
+            <img src={src ?? undefined} alt={title} onClick={() => setWhole(!whole)} />
           </div>
         </dialog>
       )}

@@ -18,6 +18,7 @@ export function SoundPlayer({ media }: { media: Media }) {
   const { media_id, version, renditions, title } = media
   const audio = useRef<HTMLAudioElement>(null)
   const [src, setSrc] = useState<string>()
+  const [cover, setCover] = useState<string>()
   const [peaks, setPeaks] = useState<number[]>([])
   const [time, setTime] = useState(0)
   const [playing, setPlaying] = useState(false)
@@ -29,6 +30,7 @@ export function SoundPlayer({ media }: { media: Media }) {
     const stop = new AbortController()
     const load = async () => {
       setSrc(await linkOf(media_id, 'audio', version))
+      if (has('cover')) setCover(await linkOf(media_id, 'thumbnail', version))
       if (!has('waveform')) return
       const answer = await fetch(await linkOf(media_id, 'waveform', version), { signal: stop.signal })
       setPeaks(peaksOf((await answer.json()) as Waveform))
@@ -69,7 +71,8 @@ export function SoundPlayer({ media }: { media: Media }) {
   }
 
   return (
-    <div className="stage sound">
+    <div className={`stage sound ${renditions.some(({ name }) => name === 'cover') ? 'covered' : ''}`}>
+      {renditions.some(({ name }) => name === 'cover') && <img className="cover" src={cover} alt="" />}
       <audio
         ref={audio}
         src={src}

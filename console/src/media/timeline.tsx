@@ -49,7 +49,8 @@ export function Timeline({ media }: { media: Media }) {
   }, [media_id, version, status])
 
   const [first, last] = [events[0], events.findLast(({ type }) => !aside.has(type))]
-  const whole = first && last && last !== first ? Date.parse(last.at) - Date.parse(first.at) : null
+  const over = status === 'processed' || status === 'failed'
+  const whole = over && first && last && last !== first ? Date.parse(last.at) - Date.parse(first.at) : null
   return (
     <section className="box">
       <h2 className="timeline-head">
@@ -72,6 +73,24 @@ export function Timeline({ media }: { media: Media }) {
   )
 }
 
+const parts: Record<string, string> = { fetch: 'reading the file', make: 'making everything', store: 'storing it' }
+
+/** Seconds of each part of the processing. */
+function Parts({ steps }: { steps: unknown }) {
+  const known = Object.entries((steps ?? {}) as Record<string, unknown>).filter(([name]) => name in parts)
+  if (known.length === 0) return null
+  return (
+    <ul className="event-parts">
+      {known.map(([name, seconds]) => (
+        <li key={name}>
+          <span>{parts[name]}</span>
+          <span>{spanOf(Number(seconds) * 1_000)}</span>
+        </li>
+      ))}
+    </ul>
+  )
+}
+
 function Step({ event, before }: { event: Event; before: Event | undefined }) {
   const { type, at, data } = event
   const ms = before && !aside.has(type) ? Date.parse(at) - Date.parse(before.at) : null
@@ -87,6 +106,7 @@ function Step({ event, before }: { event: Event; before: Event | undefined }) {
           {spanOf(ms)} {type === 'media.processed' && before?.type === 'media.playable' ? leftOver : spent[type]}
         </span>
       )}
+      {type === 'media.processed' && <Parts steps={data.steps} />}
       <time dateTime={at}>{timeOf(at, { seconds: true })}</time>
     </>
   )

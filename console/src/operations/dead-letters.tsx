@@ -1,7 +1,10 @@
 import { useState } from 'react'
 import { noteError } from '../api/session.ts'
+import { library } from '../library/library.ts'
+import { useStore } from '../store.ts'
 import { Button } from '../ui/button.tsx'
 import { Icon } from '../ui/icons.tsx'
+import { Link } from '../ui/link.tsx'
 import { say } from '../ui/toast.tsx'
 import { agoOf, explain } from '../words.ts'
 import { type DeadLetter, type Fault, replay } from './figures.ts'
@@ -59,7 +62,7 @@ export function DeadLetters({ items, more, fault, onFault, onChange }: DeadLette
           <Icon name="check" size={18} /> Nothing is stuck.
         </p>
       ) : (
-        <div className="table-box" tabIndex={0} role="region" aria-label="Jobs that are stuck">
+        <div className="table-box letters" tabIndex={0} role="region" aria-label="Jobs that are stuck">
           <table>
             <thead>
               <tr>
@@ -76,9 +79,9 @@ export function DeadLetters({ items, more, fault, onFault, onChange }: DeadLette
               {items.map((one) => (
                 <tr key={one.job_id}>
                   <th scope="row">
-                    <code>{one.kind}</code> <span className="muted">{one.media_id.slice(0, 8)}</span>
+                    <code>{one.kind}</code> <Of media_id={one.media_id} />
                   </th>
-                  <td>{one.user_id}</td>
+                  <td className="user">{one.user_id}</td>
                   <td className="reason">
                     <Reason text={one.reason ?? 'unknown'} />
                   </td>
@@ -96,6 +99,13 @@ export function DeadLetters({ items, more, fault, onFault, onChange }: DeadLette
       )}
     </section>
   )
+}
+
+/** Operators see the titles of their own media only. */
+function Of({ media_id }: { media_id: string }) {
+  const title = useStore(library, ({ media }) => media.get(media_id)?.title)
+  if (title === undefined) return <span className="muted">{media_id.slice(0, 8)}</span>
+  return <Link href={`/media/${media_id}`}>{title}</Link>
 }
 
 /** What a tool said may be long: its first line, and the rest for who wants it. */

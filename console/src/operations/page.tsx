@@ -1,7 +1,10 @@
 import { type ReactNode, useEffect, useState } from 'react'
 import { noteError } from '../api/session.ts'
+import { library } from '../library/library.ts'
+import { useStore } from '../store.ts'
 import { Button } from '../ui/button.tsx'
 import { Icon } from '../ui/icons.tsx'
+import { Link } from '../ui/link.tsx'
 import { Empty, Progress, Spinner } from '../ui/parts.tsx'
 import { explain, sizeOf, spanOf } from '../words.ts'
 import { DeadLetters } from './dead-letters.tsx'
@@ -45,7 +48,7 @@ export function OperationsPage() {
   if (!figures) {
     if (!problem) return <Spinner label="Loading" />
     return (
-      <Empty icon="pulse" title="Operations cannot be shown">
+      <Empty whole icon="pulse" title="Operations cannot be shown">
         <p>{problem}</p>
         <Button icon="retry" onClick={() => setAsked(asked + 1)}>
           Try again
@@ -125,13 +128,9 @@ function Tiles({ figures: { queue, metrics } }: { figures: Figures }) {
         note={oldest ? `the oldest for ${spanOf(oldest * 1_000)}` : 'nothing is late'}
       />
       <Tile name="Being done" value={running} note={queue ? `${queue.jobs.held} held back for their user` : null} />
-      <Tile name="Dead letters" value={queue?.jobs.parked} note="of files that are bad too" />
-      <Tile
-        name="Memory"
-        value={memory === undefined ? undefined : sizeOf(memory)}
-        note="of the process that answered"
-      />
-      <Tile name="Delay" value={lag === undefined ? undefined : spanOf(lag * 1_000)} note="its event loop, 99 of 100" />
+      <Tile name="Dead letters" value={queue?.jobs.parked} note="those of bad files with them" />
+      <Tile name="Memory" value={memory === undefined ? undefined : sizeOf(memory)} note="of this process" />
+      <Tile name="Delay" value={lag === undefined ? undefined : spanOf(lag * 1_000)} note="of its event loop, p99" />
     </dl>
   )
 }
@@ -157,6 +156,14 @@ function Tile({
   )
 }
 
+/** Of the operator's own media the title, of others the name. */
+function JobMedia({ job_id }: { job_id: string }) {
+  const media_id = job_id.slice(0, 36)
+  const title = useStore(library, ({ media }) => media.get(media_id)?.title)
+  if (title === undefined) return <span className="muted">{job_id}</span>
+  return <Link href={`/media/${media_id}`}>{title}</Link>
+}
+
 function Workers({ workers }: { workers: Worker[] }) {
   return (
     <section className="box" aria-labelledby="workers">
@@ -175,7 +182,9 @@ function Workers({ workers }: { workers: Worker[] }) {
             </div>
             {jobs.map((job) => (
               <div key={job.job_id} className="job">
-                <code>{job.job_id}</code>
+                <span className="job-name">
+                  <code>{job.kind}</code> <JobMedia job_id={job.job_id} />
+                </span>
                 <Progress value={job.progress / 100} label={job.job_id} />
                 <span className="muted">{spanOf(job.seconds * 1_000)}</span>
               </div>

@@ -40,14 +40,24 @@ export function Progress({ value, label, look = '' }: { value: number | null; la
   )
 }
 
+interface EmptyProps {
+  icon: IconName
+  title: string
+  /** Whether there is nothing else on the page. */
+  whole?: boolean
+  children?: ReactNode
+}
+
 /** What stands where there is nothing: why, and what to do. */
-export function Empty({ icon, title, children }: { icon: IconName; title: string; children?: ReactNode }) {
+export function Empty({ icon, title, whole = false, children }: EmptyProps) {
+  // The first heading of a page that has nothing else.
+  const Heading = whole ? 'h1' : 'h2'
   return (
     <div className="empty">
       <div className="empty-icon">
         <Icon name={icon} size={28} />
       </div>
-      <h2>{title}</h2>
+      <Heading>{title}</Heading>
       <div className="empty-text">{children}</div>
     </div>
   )

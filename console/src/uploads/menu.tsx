@@ -64,6 +64,12 @@ export function UploadMenu({ prominent = false }: { prominent?: boolean }) {
       >
         <Icon name="chevron" size={16} />
       </button>
+      {prominent && (
+        <button type="button" className="button camera" onClick={() => camera.current?.click()}>
+          <Icon name="camera" size={18} />
+          <span>Camera</span>
+        </button>
+      )}
       {open && (
         <div className="menu" role="menu" aria-label="Upload">
           {choice('file', 'Files…', files.current)}

@@ -25,7 +25,7 @@ export function Tray() {
               : `${sizeOf(totals.sent)} of ${sizeOf(totals.size)}`}
           </p>
         </div>
-        {totals.done > 0 && (
+        {totals.done + totals.failed > 0 && (
           <Button look="quiet" small onClick={clearFinished}>
             Clear
           </Button>
@@ -90,7 +90,9 @@ function Row({ upload }: { upload: Upload }) {
             Choose again
           </Button>
         )}
-        {state === 'failed' && <IconButton icon="retry" label={`Try ${title} again`} onClick={() => void resume(id)} />}
+        {state === 'failed' && size > 0 && (
+          <IconButton icon="retry" label={`Try ${title} again`} onClick={() => void resume(id)} />
+        )}
         {state === 'done' ? (
           <Outcome media_id={upload.media_id} />
         ) : (

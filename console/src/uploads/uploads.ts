@@ -204,7 +204,9 @@ export async function cancel(id: string): Promise<void> {
   next()
 }
 
+/** What is over: what failed goes too, with what the store has of it. */
 export function clearFinished(): void {
+  for (const { id, state } of uploads.get().list) if (state === 'failed') void cancel(id)
   uploads.set({ list: uploads.get().list.filter(({ state }) => state !== 'done') })
 }
 

@@ -12,7 +12,7 @@ const types: Record<string, string> = {
 }
 
 /** Addresses that are pages of the console: the script in it looks at them. */
-const pages = ['/', '/media/:media_id', '/operations']
+const pages = ['/', '/media/*', '/operations']
 
 /** The console: one page, its scripts and styles. It calls the API like any other page. */
 export function consoleRoutes(app: App, files: ConsoleFiles): void {
