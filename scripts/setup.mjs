@@ -86,6 +86,7 @@ function installTools() {
     if (process.platform === 'linux' && !runs('strace', ['-V'])) missing.push('strace')
     if (!runs('curl', ['--version'])) missing.push('curl')
     if (!runs('openssl', ['version'])) missing.push('openssl')
+    if (!runs('python3', ['--version'])) missing.push('python3')
     if (forBrowser && !browsers.some((name) => runs(name, ['--version']))) missing.push('chromium')
   }
   if (forEngines) missing.push(...missingEngines())

@@ -91,6 +91,9 @@ describe('the package', () => {
     try {
       const url = await addressOf(service)
       assert.match(await (await fetch(url)).text(), /\/assets\/index-[^"]+\.js/)
+      for (const page of ['llms.txt', 'README.md', 'docs/settings.md', 'docs/guides/react.md']) {
+        assert.equal((await fetch(`${url}/${page}`)).status, 200, page)
+      }
       for (const name of ['photo.jpg', 'clip.mp4'] as const) {
         writeFileSync(join(folder, name), await (await makeSample(name)).bytes())
       }
