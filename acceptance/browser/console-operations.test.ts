@@ -43,7 +43,7 @@ describe('operations in the console', () => {
       await page.getByRole('radio', { name: 'Of the file' }).check()
       await page
         .getByRole('row')
-        .filter({ hasText: media_id.slice(0, 8) })
+        .filter({ has: page.getByRole('link', { name: 'Photo' }) })
         .waitFor()
       await assertAccessible(page, 'dead letters')
       await page.getByRole('button', { name: 'Replay' }).click()
