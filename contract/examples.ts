@@ -44,6 +44,20 @@ const media: Media = {
   ...{ dominant_color: '#3f6c8a', profile: null, warnings: [], renditions: [film] },
   checksum: `sha256:${'9f86d081884c7d65'.repeat(4)}`,
 }
+/** The answer to an upload. */
+export const uploaded: Media = {
+  ...{
+    ...media,
+    status: 'uploaded',
+    processed_s3_url: null,
+    thumbnail_s3_url: null,
+    progress: 0,
+    attempts: 0,
+    version: 1,
+  },
+  ...{ playable: false, width: null, height: null, duration: null, placeholder: null, dominant_color: null },
+  ...{ renditions: [], checksum: null },
+}
 const event: Static<typeof MediaEvent> = {
   ...{ event_id: `${media_id}.3`, seq: 3, type: 'media.playable', at, data: {} },
 }

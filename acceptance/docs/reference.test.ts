@@ -22,7 +22,10 @@ interface Operation {
   tags?: string[]
   operationId?: string
   parameters?: { name: string; description?: string; schema: Schema }[]
-  responses: Record<string, { description?: string; content?: Record<string, { schema: Schema; examples?: object }> }>
+  responses: Record<
+    string,
+    { description?: string; content?: Record<string, { schema: Schema; examples?: object; example?: unknown }> }
+  >
 }
 
 describe('/openapi.json', () => {
@@ -81,6 +84,14 @@ describe('/openapi.json', () => {
       const errors = [...Compile(resolved(schema) as never).Errors(example)]
       assert.deepEqual(errors, [], title)
     }
+  })
+
+  test('an upload is answered with a media that is not processed yet', () => {
+    const [, { responses } = assert.fail()] = operations.find(([name]) => name === 'POST /api/media/upload') ?? []
+    const { example } = responses['201']?.content?.['application/json'] ?? assert.fail()
+    const [, media = assert.fail()] = schemas.find(([title]) => title === 'Media') ?? []
+    assert.deepEqual([...Compile(resolved(media) as never).Errors(example)], [])
+    assert.equal((example as { status: string }).status, 'uploaded')
   })
 
   test('every refusal names its codes, each with an example', () => {

@@ -1,5 +1,5 @@
 import swagger from '@fastify/swagger'
-import { examples } from '../../contract/examples.ts'
+import { examples, uploaded } from '../../contract/examples.ts'
 import { type ErrorCode, MediaError } from '../media/errors.ts'
 import type { App } from './deps.ts'
 import { problemOf, requestCodes } from './errors.ts'
@@ -81,8 +81,10 @@ function finish(collected: object, secured: boolean): object {
       for (const operation of Object.values(operations)) (operation as Json).security ??= [{ bearer: [] }]
     }
   }
-  for (const operations of Object.values(document.paths)) {
-    for (const operation of Object.values(operations)) showRefusals((operation as Operation).responses)
+  document.paths = signedLast(document.paths)
+  for (const { responses } of Object.values(document.paths).flatMap((one) => Object.values(one) as Operation[])) {
+    showBeginnings(responses)
+    showRefusals(responses)
   }
   document.components = { ...document.components, schemas, examples: Object.fromEntries(requestCodes.map(refusalOf)) }
   return document
@@ -99,7 +101,25 @@ function nameSchemas(value: unknown, named: Record<string, unknown>): unknown {
   return { $ref: `#/components/schemas/${copy.title}` }
 }
 
+/** What is asked for comes before what lies at the addresses that are answered. */
+function signedLast(paths: Record<string, Json>): Record<string, Json> {
+  const isSigned = ([, operations]: [string, Json]) =>
+    Object.values(operations).every((one) => (one as Operation).security?.length === 0)
+  const all = Object.entries(paths)
+  return Object.fromEntries([...all.filter((one) => !isSigned(one)), ...all.filter(isSigned)])
+}
+
+/** A media that was just made is not processed yet. */
+function showBeginnings(responses: Operation['responses']): void {
+  for (const status of ['201', '202']) {
+    const content = responses[status]?.content?.['application/json']
+    const { $ref } = (content?.schema ?? {}) as { $ref?: string }
+    if (content && $ref?.endsWith('/Media')) content.example = uploaded
+  }
+}
+
 interface Operation {
+  security?: object[]
   responses: Record<string, { description?: string; content?: Record<string, Json> }>
 }
 
