@@ -63,6 +63,17 @@ describe('uploading in the console', () => {
     await page.context().close()
   })
 
+  test('a picture that was copied, and has no name of its own', async () => {
+    const copied = join(folder, 'image.png')
+    await copyFile(photo.path, copied)
+    const { page } = await visit(browser, target.url)
+    await give(page, 'paste', [copied])
+    const tray = page.getByRole('region', { name: 'Uploads' })
+    await tray.getByText(/^Pasted [A-Z][a-z]+ \d+, \d{4}, \d/).waitFor()
+    await tray.getByRole('link').waitFor()
+    await page.context().close()
+  })
+
   test('a whole folder, without what systems put into it', async () => {
     const album = join(folder, 'album')
     await mkdir(join(album, 'inner'), { recursive: true })

@@ -7,7 +7,7 @@ import { library, removeAll, retryAll, select } from './library.ts'
 
 /** What can be done with all that is chosen. */
 export function SelectionBar() {
-  const { selected, order, media } = useStore(library, (value) => value)
+  const { selected, order, media, cursor } = useStore(library, (value) => value)
   const [asking, setAsking] = useState(false)
   const [busy, setBusy] = useState(false)
   useEffect(() => {
@@ -37,7 +37,7 @@ export function SelectionBar() {
         <strong role="status">{ids.length} selected</strong>
         {ids.length < order.length && (
           <Button look="quiet" small className="select-all" onClick={() => select(order)}>
-            Select all {order.length}
+            Select {cursor === null ? 'all' : 'the first'} {order.length}
           </Button>
         )}
         <span className="stretch" />

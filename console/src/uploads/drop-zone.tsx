@@ -1,6 +1,7 @@
 import { type DragEvent, type ReactNode, useEffect, useState } from 'react'
 import { Icon } from '../ui/icons.tsx'
 import { say } from '../ui/toast.tsx'
+import { timeOf } from '../words.ts'
 import { filesOf, type GivenFile } from './files.ts'
 import { addFiles } from './uploads.ts'
 
@@ -14,7 +15,7 @@ export function DropZone({ children }: { children: ReactNode }) {
       const data = event.clipboardData
       if (!data || data.files.length === 0) return
       event.preventDefault()
-      take(filesOf(data))
+      take(filesOf(data).then(named))
     }
     addEventListener('paste', paste)
     return () => removeEventListener('paste', paste)
@@ -46,6 +47,16 @@ export function DropZone({ children }: { children: ReactNode }) {
       )}
     </div>
   )
+}
+
+/** Pictures that were copied, and not as files, are all called the same. */
+function named(given: GivenFile[]): GivenFile[] {
+  const now = timeOf(new Date().toISOString(), { seconds: true })
+  return given.map((one) => {
+    const { name, type, lastModified } = one.file
+    if (name !== 'image.png') return one
+    return { file: new File([one.file], `Pasted ${now}.png`, { type, lastModified }) }
+  })
 }
 
 export function take(given: Promise<GivenFile[]>): void {
