@@ -156,6 +156,26 @@ describe('what stands beside film and stream', () => {
     assert.match(vtt, /00:00:06\.\d+ --> 00:00:19\.\d+\nsheet-001\.jpg#xywh=160,90,160,90/)
   })
 
+  test('the storyboard of a film that begins late has a place for its last picture', async () => {
+    const path = file('late.mp4')
+    await ffmpeg(
+      ...tone(9),
+      '-itsoffset',
+      '2.5',
+      ...picture('320x180', 6),
+      ...h264,
+      '-fps_mode',
+      'passthrough',
+      '-c:a',
+      'aac',
+      path,
+    )
+    const made = await make(path)
+    const vtt = await readFile(await bed.pathOf(made, 'storyboard.vtt'), 'utf8')
+    assert.doesNotMatch(vtt, /sheet-002/)
+    assert.match(vtt, /00:00:08\.\d+ --> 00:00:09\.\d+\nsheet-001/)
+  })
+
   test('the preview moves, the sound alone is sound alone', async () => {
     const path = file('all.mp4')
     await ffmpeg(...picture('1280x720', 6), ...tone(6), ...h264, path)

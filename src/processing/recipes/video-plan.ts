@@ -121,8 +121,8 @@ function planStoryboard(target: Size, duration: number | null): Storyboard {
 }
 
 /** Seconds that the picture claims to last: sound often goes on for a moment. */
-function lastsOf({ frames, rate }: VideoFacts, duration: number | null): number | null {
-  return duration === null || !frames || !rate ? duration : Math.min(duration, frames / rate)
+function lastsOf({ frames, rate, start }: VideoFacts, duration: number | null): number | null {
+  return duration === null || !frames || !rate ? duration : Math.min(duration, Math.max(0, start ?? 0) + frames / rate)
 }
 
 const mostColumns = 5
