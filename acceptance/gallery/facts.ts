@@ -25,7 +25,7 @@ async function pictureFacts(path: string): Promise<Facts | null> {
     pages > 1 && !avif && format !== 'heif' ? `${pages} frames` : '',
     space === 'srgb' || space === 'rgb16' ? '' : (space ?? ''),
     depth === 'ushort' ? '16 bits' : '',
-    hasAlpha ? 'transparent' : '',
+    hasAlpha ? 'alpha' : '',
     orientation > 1 ? `orientation ${orientation}` : '',
     found.icc ? 'colour profile' : '',
     found.exif || found.xmp ? 'EXIF or XMP' : '',
