@@ -14,7 +14,8 @@ export function docsRoutes(app: App, openApi: () => object): void {
     return await (await pages)(path)
   }
   app.get('/docs/', { schema: { hide: true } }, async (_request, reply) => {
-    const html = await serve('/docs/')
+    // Without one browsers ask for `/favicon.ico`; this is the console's.
+    const html = (await serve('/docs/')).replace('</head>', '<link rel="icon" href="/icon.svg"></head>')
     const type = 'text/html; charset=utf-8'
     return await reply.headers({ 'content-type': type, 'content-security-policy': policyOf(html) }).send(html)
   })
