@@ -350,7 +350,7 @@ describe('the console', () => {
       await page.getByRole('button', { name: 'Look at it in full size' }).click()
       await page.getByRole('button', { name: 'Each pixel' }).waitFor()
       await assertAccessible(page, 'a picture in full size')
-      await page.goto(`${target.url}/media/nothing`)
+      await page.goto(`${target.url}/nothing/here`)
       await page.getByRole('heading', { name: 'There is no such page' }).waitFor()
       await assertAccessible(page, 'no such page')
       await page.goto(`${target.url}/media/00000000-0000-4000-8000-000000000000`)
@@ -422,6 +422,15 @@ describe('the console', () => {
     const answer = await fetch(`${target.url}${script}`)
     assert.equal(answer.headers.get('cache-control'), 'public, max-age=31536000, immutable')
     assert.equal(answer.headers.get('content-encoding'), 'gzip')
+    const lost = await fetch(`${target.url}/nothing/here`, { headers: { accept: 'text/html,*/*' } })
+    assert.deepEqual([lost.status, lost.headers.get('content-type')], [404, 'text/html; charset=utf-8'])
+    for (const [path, accept] of [
+      ['/nothing/here', '*/*'],
+      ['/api/nothing', 'text/html'],
+    ] as const) {
+      const answer = await fetch(`${target.url}${path}`, { headers: { accept } })
+      assert.deepEqual([answer.status, answer.headers.get('content-type')], [404, 'application/problem+json'], path)
+    }
     const elsewhere = await startTarget({
       embedded: true,
       env: { CDN_BASE_URL: 'https://cdn.example.com/media', CDN_DRIVER: 'edge' },

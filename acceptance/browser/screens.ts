@@ -113,9 +113,8 @@ const scenes: Record<string, Scene> = {
     await page.getByRole('heading', { name: 'It is not here' }).waitFor()
   },
   'no-such-page': async (page, { url }) => {
-    await page.goto(url)
-    await page.evaluate(`history.pushState(null, '', '/nothing/here'); dispatchEvent(new PopStateEvent('popstate'))`)
-    await page.waitForTimeout(300)
+    await page.goto(`${url}/nothing/here`)
+    await page.getByRole('heading', { name: 'There is no such page' }).waitFor()
   },
   'unreachable-at-start': async (page, { url }) => {
     await page.route('**/api/**', async (route) => await route.abort())

@@ -11,7 +11,7 @@ import { takeJson } from './parsers.ts'
 import { limitRates } from './rates.ts'
 import { answerOtherMethods, refuse, refuseRaw, refuseWithProblems } from './refusals.ts'
 import { companionFormRoutes, companionRoutes, companionTokenRoutes } from './routes/companion.ts'
-import { consoleRoutes } from './routes/console.ts'
+import { consoleRoutes, tellWhoIsLost } from './routes/console.ts'
 import { directRoutes } from './routes/direct.ts'
 import { docsRoutes } from './routes/docs.ts'
 import { downloadRoutes } from './routes/download.ts'
@@ -73,6 +73,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   guardEntrance(app, deps)
   continueLate(app)
   closeGently(app, clock)
+  if (deps.console) tellWhoIsLost(app, deps.console)
   refuseWithProblems(app, log)
   if (settings.tlsCertFile) endSessions(app, clock)
   const openApi = await collectOpenApi(app, settings, deps.publicUrl)

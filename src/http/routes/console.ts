@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { FastifyReply, FastifyRequest } from 'fastify'
 import type { App, ConsoleFiles } from '../deps.ts'
 import { acceptsGzip } from './streams.ts'
 
@@ -16,14 +17,8 @@ const pages = ['/', '/media/*', '/operations']
 
 /** The console: one page, its scripts and styles. It calls the API like any other page. */
 export function consoleRoutes(app: App, files: ConsoleFiles): void {
-  const policy = policyOf(files)
   for (const url of pages) {
-    app.get(url, { schema: { hide: true } }, async ({ headers }, reply) => {
-      const { fields, bytes } = await readBuilt(files, 'index.html', headers['accept-encoding'])
-      return await reply
-        .headers({ ...fields, 'cache-control': 'no-cache', 'content-security-policy': policy })
-        .send(bytes)
-    })
+    app.get(url, { schema: { hide: true } }, async (request, reply) => await sendPage(request, reply, files))
   }
   for (const name of [...files.names].filter((one) => one !== 'index.html' && !one.endsWith('.gz'))) {
     // What is named by its content never changes under its name.
@@ -33,6 +28,23 @@ export function consoleRoutes(app: App, files: ConsoleFiles): void {
       return await reply.headers({ ...fields, 'cache-control': lasting }).send(bytes)
     })
   }
+}
+
+/** Whoever follows a wrong link is told so by the page; programs, and addresses of the API, get the problem. */
+export function tellWhoIsLost(app: App, files: ConsoleFiles): void {
+  app.addHook('onRequest', async (request, reply) => {
+    const { is404, method, headers, url } = request
+    if (!is404 || method !== 'GET' || !headers.accept?.includes('text/html')) return
+    if (/^\/(api|cdn|store|i)\//.test(url)) return
+    return await sendPage(request, reply.code(404), files)
+  })
+}
+
+async function sendPage({ headers }: FastifyRequest, reply: FastifyReply, files: ConsoleFiles): Promise<FastifyReply> {
+  const { fields, bytes } = await readBuilt(files, 'index.html', headers['accept-encoding'])
+  return await reply
+    .headers({ ...fields, 'cache-control': 'no-cache', 'content-security-policy': policyOf(files) })
+    .send(bytes)
 }
 
 async function readBuilt({ folder, names }: ConsoleFiles, name: string, encodings: string | undefined) {
