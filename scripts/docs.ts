@@ -8,16 +8,44 @@ import { builtInProfiles } from '../src/processing/profiles.ts'
 import { fileSchema, listFields } from '../src/processing/profiles-schema.ts'
 import { outcomes } from '../src/worker/outcomes.ts'
 
-/** Rebuilds what is generated: the tables of docs/settings.md, docs/errors.md, docs/cli.md, docs/profiles.md, llms.txt. With `--check` only compares. */
+/** Rebuilds what is generated: docs/settings.md, docs/errors.md, docs/cli.md, docs/profiles.md, llms.txt. With `--check` only compares. */
 
 const root = join(import.meta.dirname, '..')
 
-function settingsTable(): string {
-  const rows = Object.values(rooms).flatMap((settings) => Object.values(settings as Record<string, Setting<unknown>>))
-  const lines = rows.map(
-    (setting) => `| \`${setting.variable}\` | ${setting.takes} | ${shownDefault(setting)} | ${setting.summary} |`,
-  )
-  return ['| variable | takes | default | what it does |', '|---|---|---|---|', ...lines].join('\n')
+/** Above each table: what the room is to an operator, and where more of it is said. */
+const chapters: Record<keyof typeof rooms, { title: string; about?: string }> = {
+  service: { title: 'Data and log' },
+  http: { title: 'The API: address, identity, HTTPS', about: 'Who may call: [identity.md](identity.md).' },
+  uploads: { title: 'Uploads', about: 'Ways in: [uploads.md](uploads.md).' },
+  objects: { title: 'Objects', about: 'Which engine, and what it needs: [engines.md](engines.md).' },
+  metadata: { title: 'Metadata' },
+  queue: { title: 'Queue' },
+  worker: { title: 'Workers' },
+  quotas: { title: 'Quotas', about: 'How they are counted: [operating.md](operating.md#what-one-user-may-have).' },
+  processing: {
+    title: 'Processing',
+    about: 'What comes out: [renditions.md](renditions.md), [profiles.md](profiles.md).',
+  },
+  delivery: {
+    title: 'Delivery',
+    about: 'How it works: [delivery.md](delivery.md); new keys: [key-rotation.md](key-rotation.md).',
+  },
+  notices: { title: 'Webhooks', about: 'The file and what is sent: [webhooks.md](webhooks.md).' },
+  tracing: { title: 'Traces', about: 'What they tell: [operating.md](operating.md#traces).' },
+}
+
+function settingsPage(): string {
+  const tables = Object.entries(chapters).flatMap(([room, { title, about }]) => {
+    const settings: Setting<unknown>[] = Object.values(rooms[room as keyof typeof rooms])
+    const lines = settings.map(
+      (setting) => `| \`${setting.variable}\` | ${setting.takes} | ${shownDefault(setting)} | ${setting.summary} |`,
+    )
+    const head = ['| variable | takes | default | what it does |', '|---|---|---|---|']
+    return [`## ${title}`, '', ...(about ? [about, ''] : []), ...head, ...lines, '']
+  })
+  const intro =
+    'All settings are environment variables. A wrong value is refused at start with what the variable takes; `npx media doctor` checks them all.'
+  return ['# Settings', '', intro, '', ...tables].join('\n')
 }
 
 function shownDefault(setting: Setting<unknown>): string {
@@ -127,19 +155,10 @@ function llmsText(): string {
   return ['# Media Service', '', `> ${summary.replaceAll('\n', ' ')}`, '', links, ''].join('\n')
 }
 
-function between(text: string, name: string, content: string): string {
-  const [open, close] = [`<!-- ${name} -->`, `<!-- /${name} -->`]
-  const start = text.indexOf(open)
-  const end = text.indexOf(close)
-  if (start < 0 || end < start) throw new Error(`docs/settings.md has no ${open} … ${close}`)
-  return `${text.slice(0, start + open.length)}\n${content}\n${text.slice(end)}`
-}
-
 /** Paths that differ from what would be generated; written unless `check`. */
 export function buildDocs({ check }: { check: boolean }): string[] {
-  const settings = join(root, 'docs', 'settings.md')
   const pages: [string, string][] = [
-    [settings, between(readFileSync(settings, 'utf8'), 'settings', settingsTable())],
+    [join(root, 'docs', 'settings.md'), settingsPage()],
     [join(root, 'docs', 'errors.md'), errorsPage()],
     [join(root, 'llms.txt'), llmsText()],
     [join(root, 'docs', 'cli.md'), helpPage()],

@@ -24,7 +24,7 @@ const serviceSettings = {
   }),
 }
 
-/** Every setting there is, by room, in the order of the table in docs/settings.md. */
+/** Every setting there is, by room, in the order of the tables in docs/settings.md. */
 export const rooms = {
   service: serviceSettings,
   http: httpSettings,
