@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
+import type { Rendition } from '../../media/record.ts'
+import type { Rendition } from '../../media/record.ts'
 import type { CutTask, Playable, Processed } from '../process.ts'
 import { run, type Testbed } from '../testbed.test.ts'
 
@@ -79,7 +81,9 @@ export async function expectSame(bed: Testbed, path: string): Promise<void> {
   const { one, cut, early } = await makeBoth(bed, path)
   assert.equal(early?.processed_s3_url, cut.processed_s3_url, 'playable')
   const plain = ({ renditions, warnings, width, height }: Processed) => {
-    return { of: renditions.map(({ name, ...one }) => [name, one.width, one.height]), warnings, width, height }
+    // The storyboard of a cut film is made of key frames: where they are rare it has fewer pictures.
+    const sizeOf = ({ name, ...one }: Rendition) => (name === 'storyboard' ? [] : [one.width, one.height])
+    return { of: renditions.map((one) => [one.name, ...sizeOf(one)]), warnings, width, height }
   }
   assert.deepEqual(plain(cut), plain(one))
   const lasts = ({ renditions, duration }: Processed) => [duration, ...renditions.map((one) => one.duration)]
