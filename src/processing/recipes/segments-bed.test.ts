@@ -2,7 +2,6 @@ import assert from 'node:assert/strict'
 import { readFile, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import type { Rendition } from '../../media/record.ts'
-import type { Rendition } from '../../media/record.ts'
 import type { CutTask, Playable, Processed } from '../process.ts'
 import { run, type Testbed } from '../testbed.test.ts'
 
