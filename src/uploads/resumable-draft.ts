@@ -24,13 +24,19 @@ export function speaksDraft(method: string, headers: IncomingHttpHeaders): boole
 }
 
 /** "Its field value is a Boolean, whose value is true if the upload is complete." @throws MediaError `malformed_request` */
-export function completeSaid({ 'upload-complete': said }: IncomingHttpHeaders): boolean {
-  const value = bare(said)
+export function completeSaid(headers: IncomingHttpHeaders): boolean {
+  const { 'upload-complete': said, 'upload-incomplete': former } = headers
+  const value = bare(said) ?? opposite(bare(former as string | undefined))
   if (value === '?1' || value === '?0') return value === '?1'
   throw malformed(
     'Upload-Complete',
     'is ?1 when the upload is complete with this request, and ?0 when more will follow',
   )
+}
+
+/** Versions before 5 said `Upload-Incomplete`: iOS 17 does, and takes it that it cannot resume when no 104 comes. */
+function opposite(incomplete: string | undefined): string | undefined {
+  return incomplete === '?0' || incomplete === '?1' ? complete(incomplete === '?0') : undefined
 }
 
 export function complete(value: boolean): string {

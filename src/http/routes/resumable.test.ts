@@ -94,6 +94,15 @@ describe('resumable uploads by the draft', { timeout: 60_000 }, () => {
     }
   })
 
+  test('takes a whole file in the words of iOS 17, which no interim answer tells to go on here', async () => {
+    const former = { 'upload-draft-interop-version': '3', 'upload-incomplete': '?0' }
+    const bytes = picture(50_000)
+    const { status, interim, body } = await ask('POST', `${base}?title=Former`, former, bytes)
+    assert.deepEqual([status, interim], [201, []])
+    const { media_id, file_size } = JSON.parse(body)
+    assert.deepEqual([(await kit.metadata.get(media_id))?.status, file_size], ['uploaded', 50_000])
+  })
+
   test('takes a file in many requests, of a length that nobody says', async () => {
     const bytes = picture(90_000)
     const begun = await ask('POST', named, { 'upload-complete': '?0' }, bytes.subarray(0, 20_000))
