@@ -1,13 +1,11 @@
-import type { Admission } from '../media/admission.ts'
-import { type Clock, isoTime } from '../media/clock.ts'
+import { isoTime } from '../media/clock.ts'
 import { codeOf, MediaError } from '../media/errors.ts'
 import { type Job, jobIdOf, jobStates, newJob, over } from '../media/jobs.ts'
-import type { Log } from '../media/log.ts'
 import { type MediaEvent, type MediaRecord, type MediaView, tombstonePatch } from '../media/record.ts'
 import { advance, legalFrom } from '../media/states.ts'
 import { type Commit, type ListQuery, type Metadata, readView } from '../metadata/port.ts'
-import type { ObjectStore } from '../objects/port.ts'
-import { type Queue, wake } from '../queue/port.ts'
+import { wake } from '../queue/port.ts'
+import type { LibraryPorts } from './ports.ts'
 import { retryMedia } from './replay.ts'
 
 /** What an owner does with media that are there. Somebody else's media is `not_found`. */
@@ -23,22 +21,12 @@ export interface Library {
   retry(user_id: string, media_id: string): Promise<MediaView>
 }
 
-interface Ports {
-  metadata: Metadata
-  objects: ObjectStore
-  queue: Queue
-  clock: Clock
-  log: Log
-  /** How much one user may have in flight; without it everything. */
-  admission?: Admission
-}
-
 /** A commit that lost a race is tried again on what it finds; more often than this is somebody hammering. */
 const raceLimit = 8
 
 const purgeLane = 'tasks'
 
-export function openLibrary(ports: Ports): Library {
+export function openLibrary(ports: LibraryPorts): Library {
   const { metadata, queue, clock, log } = ports
 
   const view = (record: MediaRecord): Promise<MediaView> => readView(metadata, record)

@@ -1,12 +1,8 @@
-import type { Admission } from '../media/admission.ts'
-import type { Clock } from '../media/clock.ts'
 import { isFileFault } from '../media/errors.ts'
 import { type Job, type JobState, type Lane, lanes } from '../media/jobs.ts'
-import type { Log } from '../media/log.ts'
 import type { WorkerNote } from '../media/workers.ts'
 import type { JobPage, Metadata } from '../metadata/port.ts'
-import type { ObjectStore } from '../objects/port.ts'
-import type { Queue } from '../queue/port.ts'
+import type { LibraryPorts } from './ports.ts'
 import { replayJob } from './replay.ts'
 
 /** What operators see of the work, and do about what got stuck. */
@@ -47,18 +43,9 @@ export interface QueueReport {
   jobs: Omit<Record<JobState, number>, 'done'>
 }
 
-export interface OperationsPorts {
-  metadata: Metadata
-  objects: ObjectStore
-  queue: Queue
-  clock: Clock
-  log: Log
-  admission?: Admission
-}
-
 const mostWorkers = 1_000
 
-export function openOperations(ports: OperationsPorts): Operations {
+export function openOperations(ports: LibraryPorts): Operations {
   const { metadata, queue, clock } = ports
 
   return {

@@ -1,27 +1,17 @@
-import { type Admission, freeAdmission } from '../media/admission.ts'
-import { type Clock, isoTime } from '../media/clock.ts'
+import { freeAdmission } from '../media/admission.ts'
+import { isoTime } from '../media/clock.ts'
 import { MediaError } from '../media/errors.ts'
 import { firstWakeAfter, heldBack, type Job, jobIdOf, laneFor, requeued } from '../media/jobs.ts'
 import { parseS3Url } from '../media/locations.ts'
-import type { Log } from '../media/log.ts'
 import type { MediaRecord } from '../media/record.ts'
 import { advance, legalFrom } from '../media/states.ts'
-import type { Commit, Metadata } from '../metadata/port.ts'
+import type { Commit } from '../metadata/port.ts'
 import type { ObjectStore } from '../objects/port.ts'
-import { type Queue, wake } from '../queue/port.ts'
-
-export interface ReplayPorts {
-  metadata: Metadata
-  objects: ObjectStore
-  queue: Queue
-  clock: Clock
-  log: Log
-  /** How much one user may have in flight; without it everything. */
-  admission?: Admission
-}
+import { wake } from '../queue/port.ts'
+import type { LibraryPorts } from './ports.ts'
 
 /** Has a failed media processed again. @throws MediaError `wrong_state` unless failed, `raw_expired`, `conflict` */
-export async function retryMedia(found: MediaRecord, ports: ReplayPorts): Promise<MediaRecord> {
+export async function retryMedia(found: MediaRecord, ports: LibraryPorts): Promise<MediaRecord> {
   const { metadata, objects, queue, clock, log, admission = freeAdmission } = ports
   const { media_id } = found
   const { status } = advance(found.status, 'retried')
@@ -51,7 +41,7 @@ async function rawIsThere(objects: ObjectStore, { temp_s3_url }: MediaRecord): P
 }
 
 /** Has a parked job tried again, whoever's it is. @throws MediaError `not_found`, `wrong_state`, `raw_expired`, `conflict` */
-export async function replayJob(job_id: string, ports: ReplayPorts): Promise<Job> {
+export async function replayJob(job_id: string, ports: LibraryPorts): Promise<Job> {
   const { metadata, queue, clock, log } = ports
   const job = await metadata.getJob(job_id)
   const record = job && (await metadata.get(job.media_id))

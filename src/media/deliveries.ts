@@ -1,21 +1,14 @@
-import type { EventType } from './record.ts'
+import type { MediaEvent } from './record.ts'
 
 /** `waiting` for its time, or being tried; `delivered`, when the receiver took it; `failed`, when nobody tries any more. */
 export const deliveryStates = ['waiting', 'delivered', 'failed'] as const
 export type DeliveryState = (typeof deliveryStates)[number]
 
 /** One event on its way to one webhook endpoint. */
-export interface Delivery {
+export interface Delivery extends Omit<MediaEvent, 'data'> {
   /** `{event_id}.{endpoint_id}`: noting it twice makes one. */
   delivery_id: string
   endpoint_id: string
-  event_id: string
-  media_id: string
-  user_id: string
-  seq: number
-  type: EventType
-  /** ISO 8601; when it happened. */
-  at: string
   state: DeliveryState
   /** Milliseconds since the epoch; not to be tried before. While it is tried, when another may take it over. */
   due_at: number

@@ -1,24 +1,15 @@
-import { type Admission, freeAdmission } from '../media/admission.ts'
-import type { Clock } from '../media/clock.ts'
+import type { LibraryPorts } from '../library/ports.ts'
+import { freeAdmission } from '../media/admission.ts'
 import { codeOf } from '../media/errors.ts'
 import { type Job, nextSweep } from '../media/jobs.ts'
 import { type ObjectRef, s3Url } from '../media/locations.ts'
-import type { Log } from '../media/log.ts'
 import { newestCut } from '../media/segments.ts'
 import type { Metadata } from '../metadata/port.ts'
-import { isExpiring, type ObjectStore } from '../objects/port.ts'
-import type { Queue } from '../queue/port.ts'
+import { isExpiring } from '../objects/port.ts'
 import type { Lead } from './lead.ts'
 import { letGo } from './segments.ts'
 
-export interface SweeperOptions {
-  metadata: Metadata
-  objects: ObjectStore
-  queue: Queue
-  clock: Clock
-  log: Log
-  /** How much one user may have in flight; without it everything. */
-  admission?: Admission
+export interface SweeperOptions extends LibraryPorts {
   tempBucket: string
   tempDays: number
   /** How long an upload in pieces may take: until then its parts stay. */

@@ -120,6 +120,17 @@ function openCdnOf({ objects }: Pick<ReturnType<typeof openBench>, 'objects'>) {
   }
 }
 
+/** A processed media that is delivered by a CDN. */
+async function openProcessed() {
+  const bench = openBench((task) => bench.storeOutput(task))
+  const cdn = openCdnOf(bench)
+  bench.startSweeper()
+  startWorker({ ...bench.options, cdn })
+  await bench.accept()
+  await bench.after(1_000)
+  return { bench, cdn }
+}
+
 async function* bytes(text: string): AsyncIterable<Uint8Array> {
   yield Buffer.from(text)
 }
@@ -314,12 +325,7 @@ describe('worker', () => {
   })
 
   test('a CDN forgets a deleted media after its bytes are gone, and again when no lease can be left', async () => {
-    const bench = openBench((task) => bench.storeOutput(task))
-    const cdn = openCdnOf(bench)
-    bench.startSweeper()
-    startWorker({ ...bench.options, cdn })
-    await bench.accept()
-    await bench.after(1_000)
+    const { bench, cdn } = await openProcessed()
     await bench.library.remove('ada', 'm1')
     await bench.after(90_000)
     assert.equal((await bench.job('purge')).state, 'done')
@@ -340,12 +346,7 @@ describe('worker', () => {
   })
 
   test('a purge is not over before the CDN has taken its order, and the order stays the same', async () => {
-    const bench = openBench((task) => bench.storeOutput(task))
-    const cdn = openCdnOf(bench)
-    bench.startSweeper()
-    startWorker({ ...bench.options, cdn })
-    await bench.accept()
-    await bench.after(1_000)
+    const { bench, cdn } = await openProcessed()
     cdn.refuse(20, new MediaError('slow_down', 'too many invalidations in progress'))
     await bench.library.remove('ada', 'm1')
     const begun = bench.clock.now()

@@ -16,6 +16,12 @@ export const h264 = ['-c:v', 'libx264', '-preset', 'ultrafast', '-crf', '30', '-
 export const named = (made: Processed, name: string) => made.renditions.find((one) => one.name === name)
 export const names = (made: Processed) => made.renditions.map(({ name }) => name)
 
+/** Of a film's packed pictures, behind a filter of ffmpeg's that makes those of two containers alike. */
+export async function hashOf(path: string, filter: string): Promise<string> {
+  const pictures = ['-map', '0:v', '-c', 'copy', '-bsf:v', filter]
+  return await run('ffmpeg', ['-loglevel', 'error', '-i', path, ...pictures, '-f', 'hash', '-'])
+}
+
 export function openEyes(bedOf: () => Testbed) {
   const file = (name: string) => join(bedOf().folder, name)
   const parse = async (path: string): Promise<Manifest> => {

@@ -1,6 +1,6 @@
 import type { FileHandle } from 'node:fs/promises'
 import { MediaError } from '../../media/errors.ts'
-import { openLeft, readLeft } from '../tools/left.ts'
+import { openLeft, readAt, readLeft } from '../tools/left.ts'
 
 /**
  * Reads the fragmented MP4 that ffmpeg wrote for us, so that playlists say what is there and not what was asked for.
@@ -193,12 +193,6 @@ async function beginsWithIdr(file: FileHandle, from: number, size: number): Prom
     at += 4 + head.readUInt32BE(0)
   }
   return false
-}
-
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length)
-  const { bytesRead } = await file.read(buffer, 0, length, position)
-  return buffer.subarray(0, bytesRead)
 }
 
 function fail(what: string): never {

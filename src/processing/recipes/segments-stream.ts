@@ -1,7 +1,7 @@
 import { type FileHandle, open } from 'node:fs/promises'
 import { join } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
-import { openLeft } from '../tools/left.ts'
+import { openLeft, readAt } from '../tools/left.ts'
 
 /**
  * Puts together streams that were encoded window by window: each is a fragmented MP4 of one track that begins at 0, and
@@ -197,12 +197,6 @@ async function copyFragment(
     for (const file of to) await file.writeFile(buffer.subarray(0, bytesRead))
     at += bytesRead
   }
-}
-
-async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
-  const buffer = Buffer.alloc(length)
-  const { bytesRead } = await file.read(buffer, 0, length, position)
-  return buffer.subarray(0, bytesRead)
 }
 
 function fail(what: string): never {

@@ -3,7 +3,7 @@ import { stat } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
 import { ffmpeg, openTestbed, run, type Testbed } from '../testbed.test.ts'
-import { h264, named, openEyes, picture, tone } from './eyes.test.ts'
+import { h264, hashOf, named, openEyes, picture, tone } from './eyes.test.ts'
 
 describe('streams', () => {
   let bed: Testbed
@@ -52,23 +52,9 @@ describe('streams', () => {
     const made = await make(path)
     const { folder } = await check(made)
     await packetsOf(folder, '720p.m3u8')
-    const hash = async (one: string) =>
-      await run('ffmpeg', [
-        '-loglevel',
-        'error',
-        '-i',
-        one,
-        '-map',
-        '0:v',
-        '-c',
-        'copy',
-        '-bsf:v',
-        'h264_mp4toannexb',
-        '-f',
-        'hash',
-        '-',
-      ])
-    assert.equal(await hash(file('whole-720p.m3u8.mp4')), await hash(await bed.pathOf(made, '720p')))
+    const filter = 'h264_mp4toannexb'
+    const served = await bed.pathOf(made, '720p')
+    assert.equal(await hashOf(file('whole-720p.m3u8.mp4'), filter), await hashOf(served, filter))
   })
 
   test('a source that fits is copied into the stream too, and the smaller sizes have its key frames', async () => {
@@ -82,23 +68,8 @@ describe('streams', () => {
       ['5.04,5.04,1.92', '5.04,5.04,1.92', '5.04,5.04,1.92'],
     )
     await packetsOf(folder, '720p.m3u8')
-    const hash = async (one: string) =>
-      await run('ffmpeg', [
-        '-loglevel',
-        'error',
-        '-i',
-        one,
-        '-map',
-        '0:v',
-        '-c',
-        'copy',
-        '-bsf:v',
-        'h264_mp4toannexb,filter_units=remove_types=6',
-        '-f',
-        'hash',
-        '-',
-      ])
-    assert.equal(await hash(file('whole-720p.m3u8.mp4')), await hash(path))
+    const filter = 'h264_mp4toannexb,filter_units=remove_types=6'
+    assert.equal(await hashOf(file('whole-720p.m3u8.mp4'), filter), await hashOf(path, filter))
   })
 
   test('one whose key frames are too rare for a stream is copied as MP4 and encoded as a stream', async () => {

@@ -37,6 +37,13 @@ export async function readLeft(path: string, longest: number): Promise<Buffer> {
   }
 }
 
+/** Some of it: fewer bytes where it ends before. */
+export async function readAt(file: FileHandle, position: number, length: number): Promise<Buffer> {
+  const buffer = Buffer.alloc(length)
+  const { bytesRead } = await file.read(buffer, 0, length, position)
+  return buffer.subarray(0, bytesRead)
+}
+
 /** Bytes of a file that whoever made it can no longer change. @throws MediaError as `openLeft`; ENOENT */
 export async function weighLeft(path: string): Promise<number> {
   const stats = await lstat(path)
