@@ -394,7 +394,7 @@ describe('the console', () => {
     const bytes = own.reduce((sum, [, size]) => sum + size, 0)
     assert.ok(own.length >= 3 && bytes > 20_000, JSON.stringify(own))
     assert.ok(bytes < 150_000, `${bytes} bytes: ${JSON.stringify(own)}`)
-    assert.ok((await moved()) < 0.05, `layout shift of ${await moved()}`)
+    assert.ok((await moved()) < 0.005, `layout shift of ${await moved()}`)
     await page.context().close()
   })
 

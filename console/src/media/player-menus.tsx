@@ -17,6 +17,8 @@ interface QualityProps {
 }
 
 export function Quality({ levels, chosen, playing, onChoose }: QualityProps) {
+  // Where there is room to say which one it is.
+  const roomy = matchMedia('(min-width: 721px)').matches
   const now = levels.find(({ index }) => index === playing)?.name
   return (
     <select
@@ -25,7 +27,7 @@ export function Quality({ levels, chosen, playing, onChoose }: QualityProps) {
       value={chosen}
       onChange={(event) => onChoose(Number(event.currentTarget.value))}
     >
-      <option value={-1}>{chosen === -1 && now ? `Auto (${now})` : 'Auto'}</option>
+      <option value={-1}>{roomy && chosen === -1 && now ? `Auto (${now})` : 'Auto'}</option>
       {levels.toReversed().map(({ index, name }) => (
         <option key={index} value={index}>
           {name}
