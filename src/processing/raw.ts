@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto'
-import { copyFile, link, open, stat } from 'node:fs/promises'
+import { open, stat } from 'node:fs/promises'
 import { MediaError } from '../media/errors.ts'
 import type { ObjectRef } from '../media/locations.ts'
 import { hasLocalFiles, type ObjectStore } from '../objects/port.ts'
+import { linkOrCopy } from './tools/naming.ts'
 
 /** A media's raw bytes, on this machine. */
 export interface Raw {
@@ -28,24 +29,15 @@ export async function bringRaw(given: {
   if (hasLocalFiles(objects)) {
     const stored = await objects.pathOf(ref)
     if (stored === null) throw new MediaError('raw_missing', `no object ${ref.key}`)
-    await linkOrCopy(stored, path)
+    await linkOrCopy(stored, path).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== 'ENOENT') throw error
+      throw new MediaError('raw_missing', 'the stored file is gone', { cause: error })
+    })
     const checksum = hashFile(path, signal)
     checksum.catch(() => {}) // awaited at the end; a recipe that fails before must not bring the service down
     return { path, size: (await stat(path)).size, checksum }
   }
   return await download(objects, ref, path, signal)
-}
-
-/** A second name keeps the bytes where they are, and alive while we read. Other disks and other owners get a copy. */
-async function linkOrCopy(stored: string, path: string): Promise<void> {
-  try {
-    await link(stored, path)
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
-      throw new MediaError('raw_missing', 'the stored file is gone', { cause: error })
-    }
-    await copyFile(stored, path)
-  }
 }
 
 /** Through one buffer: a stream would leave the file's length of memory to the collector. */

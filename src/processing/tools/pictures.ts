@@ -1,11 +1,12 @@
 import { existsSync } from 'node:fs'
-import { copyFile, link, mkdir, rm, writeFile } from 'node:fs/promises'
+import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { Chance } from '../../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../../media/errors.ts'
 import { type ImageProfile, imageProfile } from '../image-profile.ts'
 import { weighLeft } from './left.ts'
+import { linkOrCopy } from './naming.ts'
 import { type Converters, convert, findConverters, type Heavy, pixelsDecodedWhole } from './picture-converters.ts'
 import { openReceiving } from './picture-receiving.ts'
 import type { MadePicture } from './picture-set.ts'
@@ -110,8 +111,10 @@ export function openPictures({
   }
 
   async function take(): Promise<Spare> {
-    const waiting = await next?.catch(() => null)
+    // Taken before anything is waited for: of two pictures that come at once, only one may have it.
+    const ready = next
     next = null
+    const waiting = await ready?.catch(() => null)
     if (waiting && !waiting.over) return waiting
     if (waiting) await dismiss(waiting)
     return await start()
@@ -180,8 +183,8 @@ async function dismiss({ running, folder }: Spare): Promise<void> {
 }
 
 async function bring(source: PictureOrder['source'], path: string): Promise<void> {
-  if ('bytes' in source) await writeFile(path, source.bytes)
-  else await link(source.path, path).catch(() => copyFile(source.path, path))
+  if ('bytes' in source) await writeFile(path, source.bytes, { flag: 'wx' })
+  else await linkOrCopy(source.path, path)
 }
 
 /** What the child says of a picture that it does not decode; it has read hostile bytes, so none of it names a file or a program. */
