@@ -3,7 +3,7 @@ import { basename, dirname } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
 import type { Log } from '../../media/log.ts'
 import type { MediaRecord } from '../../media/record.ts'
-import { addSubtitles } from '../recipes/hls.ts'
+import { addSubtitles, type SubtitleFile } from '../recipes/hls.ts'
 import type { Made, Workbench } from '../recipes/recipe.ts'
 import type { ProcessingSettings } from '../settings.ts'
 import { type Captions, makeCaptions } from './captions.ts'
@@ -88,7 +88,7 @@ async function optional(step: Step, bench: Workbench, log: Log, run: () => Promi
 /** What the sender brought along stands before what was made. */
 async function withCaptions(made: Made, captions: readonly Captions[]): Promise<Made> {
   const outputs = [...made.outputs]
-  const tracks: Parameters<typeof addSubtitles>[1][number][] = []
+  const tracks: SubtitleFile[] = []
   for (const { language, path } of captions) {
     const name = `subtitles-${language}`
     if (outputs.some((output) => output.name === name)) continue

@@ -28,8 +28,11 @@ export interface MadeStream {
 export interface StreamParts {
   rungs: (MadeStream & { rung: RungPlan; copied: boolean })[]
   sounds: { folder: string; name: string; language: string | null }[]
-  subtitles: (Subtitle & { folder: string })[]
+  subtitles: SubtitleFile[]
 }
+
+/** A track of text whose segments lie in a folder. */
+export type SubtitleFile = Subtitle & { folder: string }
 
 /** Of a copy, whose segments begin where the source has its key frames. Seconds. */
 const longestCopied = 10.5
@@ -90,10 +93,7 @@ async function keepTrack(track: StreamTrack, folder: string): Promise<{ files: B
 }
 
 /** Text that came when the stream had been made becomes a part of it, so that every player offers it. */
-export async function addSubtitles(
-  stream: Output,
-  tracks: readonly (Subtitle & { folder: string })[],
-): Promise<Output> {
+export async function addSubtitles(stream: Output, tracks: readonly SubtitleFile[]): Promise<Output> {
   if (tracks.length === 0) return stream
   const beside = [...(stream.beside ?? [])]
   for (const { folder, ...track } of tracks) {

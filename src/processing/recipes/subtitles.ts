@@ -6,13 +6,13 @@ import { decodersOf, decodersOfFile } from '../tools/codecs.ts'
 import { anonymous, runFfmpeg } from '../tools/ffmpeg.ts'
 import { readLeft } from '../tools/left.ts'
 import type { SubtitleFacts } from '../tools/probe.ts'
-import type { Subtitle } from './playlists.ts'
+import type { SubtitleFile } from './hls.ts'
 import type { Output, VideoWorkbench } from './recipe.ts'
 
 /** A track of text as a file of its own, and as a part of the stream. */
 export interface MadeSubtitle {
   output: Output
-  stream: Subtitle & { folder: string }
+  stream: SubtitleFile
 }
 
 export interface MadeSubtitles {
