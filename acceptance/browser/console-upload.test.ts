@@ -135,6 +135,26 @@ describe('uploading in the console', () => {
     await page.context().close()
   })
 
+  for (const clicks of [['Cancel clip'], ['Pause clip', 'Cancel clip']]) {
+    test(`${clicks.join(', ')} while it is being begun: nothing is left of it`, async () => {
+      const { page } = await visit(browser, target.url)
+      await page.getByTestId('files').waitFor({ state: 'attached' })
+      let begun = 0
+      await page.route('**/api/media/upload/init', async (route) => {
+        for (const name of clicks) await page.getByRole('button', { name }).click()
+        await route.continue()
+        begun += 1
+      })
+      const removed = page.waitForResponse((answer) => answer.request().method() === 'DELETE')
+      await choose(page, film.path)
+      assert.ok((await removed).ok())
+      assert.equal(begun, 1)
+      const { items } = await (await fetch(`${target.url}/api/media?status=uploading`)).json()
+      assert.deepEqual(items, [])
+      await page.context().close()
+    })
+  }
+
   test('a file too large for the browser to keep is asked for again, and goes on', async () => {
     const large = await makeFile(await mkdtemp(join(folder, 'large-')), 'clip.mp4', 70)
     const { page } = await visit(browser, target.url)

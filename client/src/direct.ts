@@ -38,12 +38,13 @@ const completeTime = 300_000
 const mendings = 6
 /** Milliseconds that the service remembers a key. */
 const keyTime = 86_400_000
+/** Milliseconds that the answer to the beginning is waited for after an abort: it says what there is to go on with, or to remove. */
+const lastWordTime = 5_000
 
 export async function uploadDirect(upload: DirectUpload): Promise<Media> {
-  const { memory, onBegun } = upload
+  const { memory } = upload
   try {
     const begun = await resumeOrBegin(upload)
-    onBegun(begun.media_id)
     const media = await titled(upload, begun, await sendAndComplete(upload, begun))
     await memory.forget()
     return media
@@ -75,8 +76,9 @@ async function resumeOrBegin(upload: DirectUpload): Promise<Begun> {
 
 /** The upload that was remembered for this file, where the service still has it and its cut fits. */
 async function resume(upload: DirectUpload, { media_id, title }: Remembered): Promise<Begun | null> {
-  const { patience, source } = upload
+  const { patience, source, onBegun } = upload
   if (media_id === null) return null
+  onBegun(media_id)
   try {
     const { parts, ...state } = await patience.insist(() => stateOf(upload, media_id))
     const cut = { part_size: state.part_size ?? 0, part_count: state.part_count ?? 0 }
@@ -113,21 +115,42 @@ async function begin({
   wish,
   idempotency_key,
   source,
+  onBegun,
 }: DirectUpload): Promise<Begun> {
   const { title, checksum = null } = wish
   const about = { idempotency_key, title, checksum }
   // Before it is asked for: so a lost answer loses nothing.
   await memory.keep({ ...about, media_id: null, expires_at: new Date(Date.now() + keyTime).toISOString() })
   const headers = { 'idempotency-key': idempotency_key }
+  signal.throwIfAborted()
   try {
-    const init = () => requests.json<UploadPlan>('POST', `${door}/init`, { body: wish, headers, signal })
-    const { media_id, part_size, part_count, parts, expires_at } = await patience.insist(init)
+    const init = (late: AbortSignal) =>
+      requests.json<UploadPlan>('POST', `${door}/init`, { body: wish, headers, signal: late })
+    const plan = await patience.insist(() => outlasting(signal, init))
+    const { media_id, part_size, part_count, parts, expires_at } = plan
+    onBegun(media_id)
     if (!fits({ part_size, part_count }, source.size)) throw badCut(part_size, part_count)
     await memory.keep({ ...about, media_id, expires_at })
     return { media_id, title, part_size, part_count, held: new Map(), first: parts }
   } catch (error) {
     if (error instanceof MediaServiceError && !isTransient(error)) await memory.forget()
     throw error
+  }
+}
+
+/** Does what an abort ends only after a while. */
+async function outlasting<T>(signal: AbortSignal, work: (late: AbortSignal) => Promise<T>): Promise<T> {
+  const late = new AbortController()
+  let timer: ReturnType<typeof setTimeout> | undefined
+  const end = () => {
+    timer = setTimeout(() => late.abort(signal.reason), lastWordTime)
+  }
+  signal.addEventListener('abort', end)
+  try {
+    return await work(late.signal)
+  } finally {
+    signal.removeEventListener('abort', end)
+    clearTimeout(timer)
   }
 }
 

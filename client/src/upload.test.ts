@@ -228,6 +228,35 @@ describe('uploads in parts', () => {
     assert.ok(media_id && !items.some((one) => one.media_id === media_id))
   })
 
+  for (const removeOnAbort of [true, false]) {
+    test(`cancelled while it begins: what has begun is ${removeOnAbort ? 'removed' : 'known'}`, async () => {
+      const stop = new AbortController()
+      kit.proxy.breakBy(({ path }) => {
+        if (!path.endsWith('/init')) return undefined
+        stop.abort()
+        return { delay: 300 }
+      })
+      const error = await upload({ signal: stop.signal, removeOnAbort }).catch((error) => error)
+      assert.ok(error instanceof UploadAborted)
+      const { items } = await kit.client().list({ status: 'uploading' })
+      assert.equal(puts().length, 0)
+      const removed = requests('DELETE', '')[0]?.path.split('/').at(-1)
+      assert.equal(items.length > 0 && items.some((one) => one.media_id === error.media_id), !removeOnAbort)
+      assert.equal(removed !== undefined && !items.some((one) => one.media_id === removed), removeOnAbort)
+    })
+  }
+
+  test('an abort while nobody answers the beginning ends it all the same', async () => {
+    const stop = new AbortController()
+    kit.proxy.breakBy(() => {
+      stop.abort()
+      return { delay: 20_000 }
+    })
+    const started = Date.now()
+    await assert.rejects(upload({ signal: stop.signal }), UploadAborted)
+    assert.ok(Date.now() - started < 10_000)
+  })
+
   test('cancelled before it began', async () => {
     await assert.rejects(upload({ signal: AbortSignal.abort() }), UploadAborted)
     assert.equal(kit.proxy.passed.length, 0)

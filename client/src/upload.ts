@@ -18,7 +18,10 @@ export interface UploadOptions {
   /** `sha256:…` of the file, when it is known: media whose bytes have another fail. */
   checksum?: string | undefined
   onProgress?: ((progress: Progress) => void) | undefined
-  /** Ends the upload at once with `UploadAborted`. What is stored stays, to go on with it later. */
+  /**
+   * Ends the upload at once with `UploadAborted`; while the service is asked to begin, once it has answered, within 5 s.
+   * What is stored stays, to go on with it later.
+   */
   signal?: AbortSignal | undefined
   /** What `signal` ends is removed instead. */
   removeOnAbort?: boolean | undefined

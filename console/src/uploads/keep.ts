@@ -38,11 +38,11 @@ function open(): Promise<IDBDatabase> {
 }
 
 async function within<T>(mode: IDBTransactionMode, work: (store: IDBObjectStore) => IDBRequest<T>): Promise<T> {
-  const store = (await open()).transaction('uploads', mode).objectStore('uploads')
-  const request = work(store)
+  const transaction = (await open()).transaction('uploads', mode)
+  const request = work(transaction.objectStore('uploads'))
   return await new Promise((resolve, reject) => {
-    request.onsuccess = () => resolve(request.result)
-    request.onerror = () => reject(request.error)
+    transaction.oncomplete = () => resolve(request.result)
+    transaction.onabort = () => reject(transaction.error)
   })
 }
 
@@ -55,20 +55,25 @@ async function softly<T>(work: () => Promise<T>, otherwise: T): Promise<T> {
   }
 }
 
+/** Its name first, which takes no time: whoever reloads while the bytes are copied is asked for the file again. */
 export async function keep(entry: Kept, file: File): Promise<void> {
+  await softly(async () => void (await within('readwrite', (store) => store.put(entry))), undefined)
   const copy = !entry.handle && file.size <= largestCopy && copied + file.size <= largestCopies
-  if (copy) copied += file.size
-  await softly(
-    async () => void (await within('readwrite', (store) => store.put(copy ? { ...entry, blob: file } : entry))),
-    undefined,
-  )
+  if (!copy) return
+  copied += file.size
+  await change(entry.id, { blob: file })
 }
 
+/** In one transaction, so that of two changes at once none is lost. */
 export async function change(id: string, fields: Partial<Kept>): Promise<void> {
-  await softly(async () => {
-    const found = (await within('readonly', (store) => store.get(id))) as Kept | undefined
-    if (found) await within('readwrite', (store) => store.put({ ...found, ...fields }))
-  }, undefined)
+  const changed = (store: IDBObjectStore) => {
+    const request = store.get(id)
+    request.addEventListener('success', () => {
+      if (request.result) store.put({ ...request.result, ...fields })
+    })
+    return request
+  }
+  await softly(async () => void (await within('readwrite', changed)), undefined)
 }
 
 export async function drop(id: string): Promise<void> {

@@ -38,6 +38,8 @@ interface Work {
   kept: Kept
   file: File | null
   stop: AbortController | null
+  /** Until nothing of it is under way. */
+  over: Promise<void>
   rate: Rate
 }
 
@@ -65,7 +67,7 @@ export function addFiles(given: readonly GivenFile[]): void {
   })
   added.forEach((kept, index) => {
     const { file } = fresh[index] as GivenFile
-    works.set(kept.id, { kept, file, stop: null, rate: openRate() })
+    works.set(kept.id, { kept, file, stop: null, over: Promise.resolve(), rate: openRate() })
     if (file.size > 0) void keep(kept, file)
   })
   uploads.set({ list: [...uploads.get().list, ...added.map((kept) => rowOf(kept))], open: true })
@@ -93,7 +95,7 @@ export async function restoreUploads(): Promise<void> {
   for (const kept of await readKept(whose())) {
     if (works.has(kept.id)) continue
     const file = await reopen(kept, { mayAsk: false })
-    works.set(kept.id, { kept, file, stop: null, rate: openRate() })
+    works.set(kept.id, { kept, file, stop: null, over: Promise.resolve(), rate: openRate() })
     const state = kept.paused ? 'paused' : file ? 'waiting' : 'missing'
     uploads.set({ list: [...uploads.get().list, { ...rowOf(kept), state }] })
   }
@@ -112,22 +114,27 @@ function next(): void {
   const { list } = uploads.get()
   const free = filesAtOnce - list.filter(({ state }) => state === 'sending').length
   const waiting = list.filter(({ id, state }) => state === 'waiting' && works.get(id)?.file)
-  for (const { id } of waiting.slice(0, Math.max(0, free))) void send(id)
+  for (const { id } of waiting.slice(0, Math.max(0, free))) {
+    const work = works.get(id)
+    if (!work) continue
+    set(id, { state: 'sending', problem: null })
+    // What was paused may still be learning what it is called.
+    work.over = work.over.then(() => send(id))
+  }
 }
 
 async function send(id: string): Promise<void> {
   const work = works.get(id)
-  if (!work?.file) return
+  if (!work?.file || uploads.get().list.find((one) => one.id === id)?.state !== 'sending') return
   const stop = new AbortController()
   work.stop = stop
   work.rate = openRate()
-  set(id, { state: 'sending', problem: null })
   try {
     const media = await client.upload(work.file, {
       title: work.kept.title,
       concurrency: partsAtOnce,
       signal: stop.signal,
-      resume: remember(id),
+      resume: remember(id, work),
       idempotencyKey: id,
       onProgress: ({ stored_bytes, sent_bytes }) => {
         const now = performance.now()
@@ -150,15 +157,23 @@ async function send(id: string): Promise<void> {
 }
 
 /** The client's own memory of parts, which says too what the media is called. */
-function remember(id: string): ResumeStore {
+function remember(id: string, work: Work): ResumeStore {
   const inner = storageResumeStore(localStorage)
+  const learn = (media_id: string | null | undefined) => {
+    if (!media_id || work.kept.media_id === media_id) return
+    work.kept = { ...work.kept, media_id }
+    set(id, { media_id })
+    void change(id, { media_id })
+  }
   return {
     ...inner,
+    get: async (key) => {
+      const value = await inner.get(key)
+      learn(value?.media_id)
+      return value
+    },
     set: (key, value) => {
-      if (value.media_id) {
-        set(id, { media_id: value.media_id })
-        void change(id, { media_id: value.media_id })
-      }
+      learn(value.media_id)
       return inner.set(key, value)
     },
   }
@@ -195,11 +210,13 @@ export async function resume(id: string): Promise<boolean> {
 /** Ends it, and removes what of it is stored. */
 export async function cancel(id: string): Promise<void> {
   const work = works.get(id)
-  const media_id = uploads.get().list.find((one) => one.id === id)?.media_id ?? null
   uploads.set({ list: uploads.get().list.filter((one) => one.id !== id) })
   works.delete(id)
   work?.stop?.abort()
   await drop(id)
+  // Until then it may not be known what it is called.
+  await work?.over
+  const media_id = work?.kept.media_id
   if (media_id) await client.remove(media_id).catch(noteError)
   next()
 }
