@@ -1,12 +1,11 @@
-import { stat } from 'node:fs/promises'
-import { basename, dirname } from 'node:path'
 import { MediaError } from '../../media/errors.ts'
 import type { Log } from '../../media/log.ts'
 import type { MediaRecord } from '../../media/record.ts'
 import { addSubtitles, type SubtitleFile } from '../recipes/hls.ts'
 import type { Made, Workbench } from '../recipes/recipe.ts'
+import type { TextTrack } from '../recipes/text-track.ts'
 import type { ProcessingSettings } from '../settings.ts'
-import { type Captions, makeCaptions } from './captions.ts'
+import { makeCaptions } from './captions.ts'
 import { scanFile } from './clamav.ts'
 import { captionersOf, judgesOf, type Step } from './steps.ts'
 import { judge } from './verdict.ts'
@@ -42,7 +41,7 @@ export function openGates(deps: GatesDeps): Gates {
     },
     complete: async (record, bench, made) => {
       const warnings: string[] = []
-      const captions: Captions[] = []
+      const captions: TextTrack[] = []
       for (const step of captionersOf(steps, made.media_type)) {
         const failed = await optional(step, bench, log, async () => {
           captions.push(...(await makeCaptions(step, { record, bench, made })))
@@ -86,17 +85,13 @@ async function optional(step: Step, bench: Workbench, log: Log, run: () => Promi
 }
 
 /** What the sender brought along stands before what was made. */
-async function withCaptions(made: Made, captions: readonly Captions[]): Promise<Made> {
+async function withCaptions(made: Made, captions: readonly TextTrack[]): Promise<Made> {
   const outputs = [...made.outputs]
   const tracks: SubtitleFile[] = []
-  for (const { language, path } of captions) {
-    const name = `subtitles-${language}`
-    if (outputs.some((output) => output.name === name)) continue
-    const none = { width: null, height: null, duration: null }
-    outputs.push({ name, path, extension: '.vtt', content_type: 'text/vtt', ...none })
-    const segment = { file: basename(path), seconds: made.duration ?? 0, size: (await stat(path)).size }
-    const track = { name, init: null, segments: [segment], language, folder: dirname(path) }
-    tracks.push({ ...track, isDefault: false, forced: false })
+  for (const { output, stream } of captions) {
+    if (outputs.some(({ name }) => name === output.name)) continue
+    outputs.push(output)
+    tracks.push(stream)
   }
   const at = outputs.findIndex(({ name }) => name === 'hls')
   const stream = outputs[at]

@@ -11,7 +11,6 @@ import { isInternal } from '../../media/internal.ts'
 import type { MediaType } from '../../media/record.ts'
 import type { Processed } from '../process.ts'
 import { ffmpeg, openTestbed } from '../testbed.test.ts'
-import { readCues } from './captions.ts'
 import { readSteps } from './steps.ts'
 
 /** Steps of an operator's: real programs in the sandbox, and a real server. */
@@ -240,25 +239,6 @@ describe('steps', () => {
     }
     await assert.rejects(readSteps(join(folder, 'nothing.json')), /cannot be read/)
     assert.deepEqual(await readSteps(undefined), [])
-  })
-
-  test('cues are what WebVTT says they are', () => {
-    assert.deepEqual(readCues('WEBVTT'), [])
-    assert.deepEqual(
-      readCues(
-        '\ufeffWEBVTT - a title\r\n\r\nNOTE\r\nx\r\n\r\na\r\n01:00.000 --> 01:01.000 align:start\r\n<v Ada>Hi\r\n',
-      ),
-      ['01:00.000 --> 01:01.000 align:start\n<v Ada>Hi'],
-    )
-    for (const wrong of [
-      '',
-      'WEBVTTX',
-      'WEBVTT\n\n00:02.000 --> 00:01.000\nx',
-      'WEBVTT\n\n0:1 --> 0:2\nx',
-      'WEBVTT\0',
-    ]) {
-      assert.equal(readCues(wrong), null, wrong)
-    }
   })
 
   test('addresses inside are known in all their forms', () => {

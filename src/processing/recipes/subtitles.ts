@@ -1,22 +1,14 @@
-import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { codeOf } from '../../media/errors.ts'
-import { readCues } from '../gates/captions.ts'
 import { decodersOf, decodersOfFile } from '../tools/codecs.ts'
 import { anonymous, runFfmpeg } from '../tools/ffmpeg.ts'
 import { readLeft } from '../tools/left.ts'
 import type { SubtitleFacts } from '../tools/probe.ts'
-import type { SubtitleFile } from './hls.ts'
-import type { Output, VideoWorkbench } from './recipe.ts'
-
-/** A track of text as a file of its own, and as a part of the stream. */
-export interface MadeSubtitle {
-  output: Output
-  stream: SubtitleFile
-}
+import type { VideoWorkbench } from './recipe.ts'
+import { readCues, startOf, type TextTrack, writeTextTrack } from './text-track.ts'
 
 export interface MadeSubtitles {
-  tracks: MadeSubtitle[]
+  tracks: TextTrack[]
   /** Whether there was more than could be made. */
   skipped: boolean
 }
@@ -32,16 +24,16 @@ const longestText = 4 * 1024 ** 2
 export async function makeSubtitles(workbench: VideoWorkbench, given: { duration: number }): Promise<MadeSubtitles> {
   const { subtitles } = workbench.facts
   const readable = subtitles.filter(({ codec }) => decodersOf('subtitle', codec).length > 0).slice(0, trackLimit)
-  const tracks: MadeSubtitle[] = []
+  const tracks: TextTrack[] = []
   const names = new Set<string>()
   let skipped = readable.length < subtitles.length
   for (const [track, path] of await readTracks(workbench, readable)) {
-    const text = path === null ? null : await tidyText(path, given.duration)
-    if (path === null || text === null) skipped = true
-    else if (text !== '') {
+    const cues = path === null ? null : await readText(path, given.duration)
+    if (cues === null) skipped = true
+    else if (cues.length > 0) {
       const name = nameOf(track, names)
       names.add(name)
-      tracks.push(await keep(workbench, { track, name, text, ...given }))
+      tracks.push(await writeTextTrack(await workbench.newFolder('text'), { ...track, ...given, name, cues }))
     }
   }
   return { tracks, skipped }
@@ -93,8 +85,8 @@ async function readTogether(
   }
 }
 
-/** Cue by cue, and only what is well formed; null when it cannot be read, empty when nobody says anything. */
-async function tidyText(path: string, duration: number): Promise<string | null> {
+/** Cue by cue, and only what is well formed; null when it cannot be read, none when nobody says anything. */
+async function readText(path: string, duration: number): Promise<string[] | null> {
   const bytes = await readLeft(path, longestText).catch(() => null)
   if (bytes === null) return null
   const [, ...blocks] = bytes
@@ -102,13 +94,7 @@ async function tidyText(path: string, duration: number): Promise<string | null> 
     .replace(/\r\n?/g, '\n')
     .split(/\n{2,}/)
   const cues = blocks.flatMap((block) => readCues(`WEBVTT\n\n${block}`) ?? [])
-  const heard = cues.filter((cue) => startOf(cue) < duration)
-  return heard.length === 0 ? '' : `WEBVTT\n\n${heard.join('\n\n')}\n`
-}
-
-function startOf(cue: string): number {
-  const [time = ''] = cue.split(' ')
-  return time.split(':').reduce((sum, part) => sum * 60 + Number(part), 0)
+  return cues.filter((cue) => startOf(cue) < duration)
 }
 
 /** `subtitles-en`, `subtitles-en-2`; by its place where nobody says the language. */
@@ -118,23 +104,4 @@ function nameOf({ language }: SubtitleFacts, taken: ReadonlySet<string>): string
   let at = 2
   while (taken.has(`${name}-${at}`)) at++
   return `${name}-${at}`
-}
-
-/** Of text a single segment is long enough. */
-async function keep(
-  workbench: VideoWorkbench,
-  given: { track: SubtitleFacts; name: string; text: string; duration: number },
-): Promise<MadeSubtitle> {
-  const { track, name, text, duration } = given
-  const folder = await workbench.newFolder('text')
-  const file = `${name}-00001.vtt`
-  const path = join(folder, file)
-  await writeFile(path, text)
-  const { language, isDefault, forced } = track
-  const segments = [{ file, seconds: duration, size: Buffer.byteLength(text) }]
-  const none = { width: null, height: null, duration }
-  return {
-    output: { name, path, extension: '.vtt', content_type: 'text/vtt', ...none },
-    stream: { name, init: null, segments, language, isDefault, forced, folder },
-  }
 }

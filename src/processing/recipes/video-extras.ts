@@ -4,7 +4,8 @@ import { assembleHls, type StreamParts } from './hls.ts'
 import { makePreview } from './preview.ts'
 import type { Output, VideoWorkbench } from './recipe.ts'
 import { makeStoryboard } from './storyboard.ts'
-import { type MadeSubtitle, makeSubtitles } from './subtitles.ts'
+import { makeSubtitles } from './subtitles.ts'
+import type { TextTrack } from './text-track.ts'
 import { expectOutput, startsFast } from './verify.ts'
 import { outputOf, soundFile, soundName } from './video-command.ts'
 import type { RunOfVideo } from './video-run.ts'
@@ -68,7 +69,7 @@ async function describeSound({ folder }: RunOfVideo, duration: number): Promise<
 async function makeStream(
   workbench: VideoWorkbench,
   { first, duration, streams, anew }: Making,
-  subtitles: readonly MadeSubtitle[],
+  subtitles: readonly TextTrack[],
 ): Promise<Output> {
   const folder = await workbench.newFolder('hls')
   const assemble = async (runs: readonly RunOfVideo[]) =>
@@ -87,7 +88,7 @@ async function makeStream(
 function partsOf(given: {
   first: RunOfVideo
   runs: readonly RunOfVideo[]
-  subtitles: readonly MadeSubtitle[]
+  subtitles: readonly TextTrack[]
 }): StreamParts {
   const { first, runs, subtitles } = given
   const { folder, plan } = first
