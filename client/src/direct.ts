@@ -38,8 +38,8 @@ const completeTime = 300_000
 const mendings = 6
 /** Milliseconds that the service remembers a key. */
 const keyTime = 86_400_000
-/** Milliseconds that the answer to the beginning is waited for after an abort: it says what there is to go on with, or to remove. */
-const lastWordTime = 5_000
+/** Milliseconds for the answer to the beginning, which no abort cuts short: it says what there is to go on with, or to remove. */
+const beginTime = 10_000
 
 export async function uploadDirect(upload: DirectUpload): Promise<Media> {
   const { memory } = upload
@@ -111,7 +111,6 @@ async function begin({
   requests,
   memory,
   patience,
-  signal,
   wish,
   idempotency_key,
   source,
@@ -122,12 +121,9 @@ async function begin({
   // Before it is asked for: so a lost answer loses nothing.
   await memory.keep({ ...about, media_id: null, expires_at: new Date(Date.now() + keyTime).toISOString() })
   const headers = { 'idempotency-key': idempotency_key }
-  signal.throwIfAborted()
   try {
-    const init = (late: AbortSignal) =>
-      requests.json<UploadPlan>('POST', `${door}/init`, { body: wish, headers, signal: late })
-    const plan = await patience.insist(() => outlasting(signal, init))
-    const { media_id, part_size, part_count, parts, expires_at } = plan
+    const init = () => requests.json<UploadPlan>('POST', `${door}/init`, { body: wish, headers, timeout: beginTime })
+    const { media_id, part_size, part_count, parts, expires_at } = await patience.insist(init)
     onBegun(media_id)
     if (!fits({ part_size, part_count }, source.size)) throw badCut(part_size, part_count)
     await memory.keep({ ...about, media_id, expires_at })
@@ -135,22 +131,6 @@ async function begin({
   } catch (error) {
     if (error instanceof MediaServiceError && !isTransient(error)) await memory.forget()
     throw error
-  }
-}
-
-/** Does what an abort ends only after a while. */
-async function outlasting<T>(signal: AbortSignal, work: (late: AbortSignal) => Promise<T>): Promise<T> {
-  const late = new AbortController()
-  let timer: ReturnType<typeof setTimeout> | undefined
-  const end = () => {
-    timer = setTimeout(() => late.abort(signal.reason), lastWordTime)
-  }
-  signal.addEventListener('abort', end)
-  try {
-    return await work(late.signal)
-  } finally {
-    signal.removeEventListener('abort', end)
-    clearTimeout(timer)
   }
 }
 

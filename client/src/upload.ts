@@ -19,7 +19,7 @@ export interface UploadOptions {
   checksum?: string | undefined
   onProgress?: ((progress: Progress) => void) | undefined
   /**
-   * Ends the upload at once with `UploadAborted`; while the service is asked to begin, once it has answered, within 5 s.
+   * Ends the upload at once with `UploadAborted`; while the service is asked to begin, once it has answered, within 10 s.
    * What is stored stays, to go on with it later.
    */
   signal?: AbortSignal | undefined
@@ -56,13 +56,13 @@ export async function upload(requests: Requests, source: UploadFile, options: Up
   let memory = openMemory(undefined, '')
   let begun: string | null = null
   try {
-    signal.throwIfAborted()
     // Only uploads in parts are checked against a checksum.
     if (source.size <= Math.min(formLimit, largestForm) && !wish.checksum) {
       const media = await uploadForm(common)
       if (media) return media
     }
     memory = await memoryOf(requests, source, wish, options)
+    signal.throwIfAborted()
     const concurrency = Math.max(1, options.concurrency ?? defaults.concurrency)
     return await uploadDirect({ ...common, memory, concurrency, onBegun: (media_id) => (begun = media_id) })
   } catch (error) {
