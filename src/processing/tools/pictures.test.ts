@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { mkdir, mkdtemp, readFile, realpath, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, describe, test } from 'node:test'
+import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { systemChance, systemClock } from '../../media/clock.ts'
 import { linkOrCopy } from './naming.ts'
@@ -57,5 +58,35 @@ describe('pictures', () => {
     await linkOrCopy(first, path)
     await assert.rejects(linkOrCopy(second, path), { code: 'EEXIST' })
     assert.deepEqual(await readFile(first), bytes)
+  })
+
+  test('its program is compiled once there was a picture, and nothing of it stays', async () => {
+    const runner = openRunner({ sandbox: await probeSandbox('auto'), clock: systemClock })
+    const workRoot = join(folder, 'compiling')
+    const bytes = '<svg xmlns="http://www.w3.org/2000/svg" width="30" height="20"><rect width="30" height="20"/></svg>'
+    const order = { source: { bytes }, memory: 512, maxPixels: 1_000_000, isSvg: true, wanted: 'thumbnail' } as const
+    const pictures = openPictures({ runner, workRoot, chance: systemChance })
+    const makeOne = async (name: string) => {
+      const out = join(folder, name)
+      await mkdir(out)
+      return await pictures.make({ ...order, folder: out, signal: new AbortController().signal })
+    }
+    const compiledFiles = async () => {
+      const [compiled = ''] = (await readdir(workRoot)).filter((name) => name.startsWith('compiled-'))
+      const inside = compiled === '' ? [] : await readdir(join(workRoot, compiled), { recursive: true })
+      return inside.length
+    }
+    try {
+      const first = await makeOne('one')
+      for (let tries = 0; (await compiledFiles()) < 5; tries++) {
+        assert.ok(tries < 300, 'it was never compiled')
+        await sleep(100)
+      }
+      // The process for the second began before, that for the third does not compile.
+      assert.deepEqual([await makeOne('two'), await makeOne('three')], [first, first])
+    } finally {
+      await pictures.close()
+    }
+    assert.deepEqual(await readdir(workRoot), [])
   })
 })

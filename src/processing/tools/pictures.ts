@@ -1,18 +1,16 @@
-import { existsSync } from 'node:fs'
 import { mkdir, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { fileURLToPath } from 'node:url'
 import type { Chance } from '../../media/clock.ts'
 import { codeOf, type ErrorCode, MediaError } from '../../media/errors.ts'
 import { type ImageProfile, imageProfile } from '../image-profile.ts'
 import { weighLeft } from './left.ts'
 import { linkOrCopy } from './naming.ts'
 import { type Converters, convert, findConverters, type Heavy, pixelsDecodedWhole } from './picture-converters.ts'
+import { compilePictureProgram, pictureProgram } from './picture-program.ts'
 import { openReceiving } from './picture-receiving.ts'
 import type { MadePicture } from './picture-set.ts'
 import type { PictureReply, PictureTask } from './pictures-child.ts'
 import type { Finished, Runner, Running } from './run.ts'
-import { packagesFolder } from './sandbox.ts'
 
 /** Makes pictures, each in a child process of its own that is gone afterwards. */
 export interface Pictures {
@@ -52,7 +50,6 @@ interface Spare {
 const seconds = 60
 /** A drawing is a program: what it takes says nothing of how large it is. And for one picture somebody waits. */
 const shortSeconds = 20
-const fileBytes = 256 * 1024 ** 2
 
 interface PicturesOptions {
   runner: Runner
@@ -78,6 +75,9 @@ export function openPictures({
   const leaving = new Set<Promise<void>>()
   // Started before its picture is there, so that nobody waits for Node and sharp to load.
   let next: Promise<Spare> | null = null
+  /** Where the program lies compiled, once it does. */
+  let compiled: string | null = null
+  let compiling: Promise<void> | null = null
 
   async function start(): Promise<Spare> {
     const folder = join(workRoot, `picture-${chance.uuid()}`)
@@ -86,11 +86,8 @@ export function openPictures({
     await mkdir(outbox)
     let listen: (chunk: Buffer) => void = () => {}
     const running = runner.start({
-      program: process.execPath,
-      args: ['--max-old-space-size=256', '--disable-warning=ExperimentalWarning', childFile, join(inbox, 'raw')],
+      ...pictureProgram({ compiled, picture: join(inbox, 'raw'), inbox }),
       folder: outbox,
-      reads: [inbox, ...childReads()],
-      limits: { memory: 0, seconds, fileBytes, fewAddresses: false, niceness: 10 },
       onOutput: (chunk) => listen(chunk),
     })
     const listenBy: Spare['listenBy'] = (listener) => {
@@ -102,6 +99,13 @@ export function openPictures({
     }
     running.finished.then(end, end)
     return spare
+  }
+
+  /** Once there was a picture, so that a start stays quick. */
+  async function compile(): Promise<void> {
+    const folder = join(workRoot, `compiled-${chance.uuid()}`)
+    await mkdir(folder)
+    if (await compilePictureProgram(runner, folder)) compiled = folder
   }
 
   function prepare(): void {
@@ -143,6 +147,7 @@ export function openPictures({
       gone.catch(() => {}) // what stays is removed at the next start
       await receiving.settle()
       prepare()
+      if (!closed) compiling ??= compile().catch(() => {}) // then each is compiled anew
     }
   }
 
@@ -171,7 +176,8 @@ export function openPictures({
       closed = true
       const spare = await next?.catch(() => null)
       if (spare) await dismiss(spare)
-      await Promise.allSettled(leaving)
+      await Promise.allSettled([...leaving, compiling])
+      if (compiled) await rm(compiled, { recursive: true, force: true })
     },
   }
 }
@@ -214,14 +220,4 @@ function codeFrom(said: string): ErrorCode {
     'storage_full',
   ]
   return known.find((code) => code === said) ?? codeOf(null)
-}
-
-const extension = import.meta.url.slice(import.meta.url.lastIndexOf('.'))
-const childFile = fileURLToPath(new URL(`./pictures-child${extension}`, import.meta.url))
-
-/** What the child's own program is made of. */
-function childReads(): string[] {
-  const own = ['../', '../../../package.json'].map((path) => fileURLToPath(new URL(path, import.meta.url)))
-  const packages = packagesFolder(fileURLToPath(import.meta.resolve('sharp')))
-  return [...own, packages, process.execPath].filter(existsSync)
 }

@@ -84,7 +84,8 @@ function startTool({ sandbox, clock, command }: { sandbox: Sandbox; clock: Clock
   let verdict: Error | null = null
 
   // Its own group, so that nothing it starts outlives it.
-  const child = spawn(file, args, { cwd: command.folder, env: toolEnvironment, detached: true, stdio: 'pipe' })
+  const env = { ...toolEnvironment, ...command.env }
+  const child = spawn(file, args, { cwd: command.folder, env, detached: true, stdio: 'pipe' })
   const killFor = (error: Error) => {
     verdict ??= error
     killGroup(child)

@@ -27,6 +27,8 @@ export interface Confined {
   folder: string
   /** Files and folders it may read, beside the system's own. */
   reads: readonly string[]
+  /** All that it sees of an environment, beside `toolEnvironment`. */
+  env?: Readonly<Record<string, string>>
   limits: Limits
 }
 
