@@ -10,6 +10,12 @@ const main = join(import.meta.dirname, '../src/main.ts')
 /** As in the script `start`. */
 const flags = ['--disable-warning=ExperimentalWarning', '--max-semi-space-size=1']
 const heaps = { MALLOC_ARENA_MAX: '2' }
+const { PATH = '', HOME = '', NODE_COMPILE_CACHE } = process.env
+/** All of the tests' own environment that a program started by them sees. A run may keep what Node has compiled. */
+export const inherited: Readonly<Record<string, string>> = {
+  ...{ PATH, HOME },
+  ...(NODE_COMPILE_CACHE ? { NODE_COMPILE_CACHE } : {}),
+}
 
 /** A running service, of which a test knows only the address. */
 export interface Target {
@@ -41,8 +47,7 @@ export interface TargetOptions {
 export async function startTarget({ role, dataDir, env = {}, embedded }: TargetOptions = {}): Promise<Target> {
   const own = dataDir === undefined
   const folder = dataDir ?? (await mkdtemp(join(tmpdir(), 'target-')))
-  const { PATH = '', HOME = '' } = process.env
-  const base = { PATH, HOME, ...heaps }
+  const base = { ...inherited, ...heaps }
   const program = [process.execPath, ...flags, main]
   const engines = embedded ? {} : await engineSettings(folder, { program, env: base })
   const child = spawn(process.execPath, [...flags, main, ...(role ? [role] : [])], {

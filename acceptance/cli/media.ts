@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { inherited } from '../target.ts'
 
 /** `media` as somebody types it: a process of its own, with a home of its own. */
 
@@ -35,8 +36,7 @@ export interface Running {
 /** A folder to work in. @param url of the service */
 export async function openShell(url: string): Promise<Shell> {
   const folder = await mkdtemp(join(tmpdir(), 'media-cli-'))
-  const { PATH = '' } = process.env
-  const base = { PATH, HOME: folder, MEDIA_URL: url, NO_COLOR: '1', TZ: 'UTC' }
+  const base = { ...inherited, HOME: folder, MEDIA_URL: url, NO_COLOR: '1', TZ: 'UTC' }
 
   function start(args: readonly string[], env: Record<string, string> = {}, { within = [] as readonly string[] } = {}) {
     const [program = '', ...words] = [...within, process.execPath, launcher, ...args]

@@ -7,6 +7,7 @@ import { pathToFileURL } from 'node:url'
 import { promisify } from 'node:util'
 import type { Block } from '../../scripts/pages.ts'
 import { makeSample } from '../samples.ts'
+import { inherited } from '../target.ts'
 
 /** Somebody who goes through a page from top to bottom and does what it says, in a folder of his own. */
 
@@ -41,8 +42,7 @@ export async function openReader(url: string, settings: Record<string, string> =
   await mkdir(join(folder, '.reader'))
   await writeFile(join(folder, '.reader/prelude.sh'), prelude)
   await writeFile(join(folder, '.reader/variables.sh'), '')
-  const { PATH = '', HOME = '' } = process.env
-  const around = { PATH, HOME, PORT: new URL(url).port, DATA_DIR: join(folder, 'data'), LOG_LEVEL: 'warn' }
+  const around = { ...inherited, PORT: new URL(url).port, DATA_DIR: join(folder, 'data'), LOG_LEVEL: 'warn' }
   const env = { ...around, ...settings, NODE: process.execPath, MAIN: join(root, 'src/main.ts') }
   let media_id = ''
 

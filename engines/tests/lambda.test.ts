@@ -15,7 +15,7 @@ import { promisify } from 'node:util'
 import type { MSKEvent, MSKRecord, SelfManagedKafkaEvent, SQSBatchResponse, SQSEvent, SQSRecord } from 'aws-lambda'
 import { freePort } from '../../acceptance/ports.ts'
 import { formOf, makeSample } from '../../acceptance/samples.ts'
-import { startTarget, type Target } from '../../acceptance/target.ts'
+import { inherited, startTarget, type Target } from '../../acceptance/target.ts'
 import { startCeph } from '../ceph.ts'
 import { startDynamodb } from '../dynamodb.ts'
 import { type Engine, engineFor } from '../engine.ts'
@@ -39,10 +39,9 @@ interface Running {
 }
 
 function startFunction(module: 'sqs' | 'kafka', env: Record<string, string>): Running {
-  const { PATH = '', HOME = '' } = process.env
   const host = [join(import.meta.dirname, 'lambda-host.ts'), join(root, `src/lambda/${module}.ts`)]
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...host], {
-    env: { PATH, HOME, LOG_LEVEL: 'info', ...env },
+    env: { ...inherited, LOG_LEVEL: 'info', ...env },
     stdio: ['pipe', 'ignore', 'pipe', 'pipe'],
   })
   let said = ''
@@ -131,8 +130,7 @@ describe('lambda', () => {
     const curve = ['-algorithm', 'EC', '-pkeyopt', 'ec_paramgen_curve:P-256']
     await run('openssl', ['genpkey', ...curve, '-out', keys.CDN_PRIVATE_KEY_FILE])
     env = { ...ownNames(Object.assign({}, ...engines.map((engine) => engine.env))), ...keys }
-    const { PATH = '', HOME = '' } = process.env
-    const options = { env: { PATH, HOME, ...env, DATA_DIR: join(folder, 'setup') }, timeout: 2 * minutes }
+    const options = { env: { ...inherited, ...env, DATA_DIR: join(folder, 'setup') }, timeout: 2 * minutes }
     await run(process.execPath, [join(root, 'src/main.ts'), 'setup'], options)
     api = await startTarget({ role: 'serve', env })
   })

@@ -9,7 +9,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import { formOf, makeSample } from '../../acceptance/samples.ts'
-import { startTarget, type Target } from '../../acceptance/target.ts'
+import { inherited, startTarget, type Target } from '../../acceptance/target.ts'
 import { startCeph } from '../ceph.ts'
 import { startDynamodb } from '../dynamodb.ts'
 import { type Engine, engineFor } from '../engine.ts'
@@ -95,8 +95,7 @@ describe('processes on shared engines', () => {
     const settings = ownNames(Object.assign({}, ...engines.map((engine) => engine.env)))
     env = { ...settings, ...(await makeKeys(folder)) }
     for (const time of ['first', 'second']) {
-      const { PATH = '', HOME = '' } = process.env
-      const options = { env: { PATH, HOME, ...env }, timeout: 120_000 }
+      const options = { env: { ...inherited, ...env }, timeout: 120_000 }
       const { stdout } = await run(process.execPath, [main, 'setup'], options)
       assert.match(stdout, /^objects: [\s\S]*^metadata: [\s\S]*^queue: /m, time)
     }

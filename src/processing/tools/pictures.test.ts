@@ -72,7 +72,7 @@ describe('pictures', () => {
       return await pictures.make({ ...order, folder: out, signal: new AbortController().signal })
     }
     const compiledFiles = async () => {
-      const [compiled = ''] = (await readdir(workRoot)).filter((name) => name.startsWith('compiled-'))
+      const [compiled = ''] = (await readdir(workRoot)).filter((name) => name.startsWith('picture-program-'))
       const inside = compiled === '' ? [] : await readdir(join(workRoot, compiled), { recursive: true })
       return inside.length
     }

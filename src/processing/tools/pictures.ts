@@ -103,7 +103,7 @@ export function openPictures({
 
   /** Once there was a picture, so that a start stays quick. */
   async function compile(): Promise<void> {
-    const folder = join(workRoot, `compiled-${chance.uuid()}`)
+    const folder = join(workRoot, `picture-program-${chance.uuid()}`)
     await mkdir(folder)
     if (await compilePictureProgram(runner, folder)) compiled = folder
   }
