@@ -198,4 +198,12 @@ describe('what stands beside film and stream', () => {
     await ffmpeg(...picture('320x240', 1), ...h264, silent)
     assert.ok(!names(await make(silent)).includes('audio'))
   })
+
+  test('sound that ends before its film lasts as long as it is', async () => {
+    const path = file('ends.mp4')
+    await ffmpeg(...picture('320x240', 4), ...tone(1), ...h264, path)
+    const made = await make(path)
+    const [film, sound] = [named(made, '720p')?.duration ?? 0, named(made, 'audio')?.duration ?? 0]
+    assert.ok(Math.abs(film - 4) < 0.1 && Math.abs(sound - 1) < 0.1, `${film} s, and ${sound} s of sound`)
+  })
 })

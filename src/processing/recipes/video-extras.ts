@@ -6,7 +6,7 @@ import type { Output, VideoWorkbench } from './recipe.ts'
 import { makeStoryboard } from './storyboard.ts'
 import { makeSubtitles } from './subtitles.ts'
 import type { TextTrack } from './text-track.ts'
-import { expectOutput, startsFast } from './verify.ts'
+import { expectOutput, secondsOf, startsFast } from './verify.ts'
 import { outputOf, soundFile, soundName } from './video-command.ts'
 import type { RunOfVideo } from './video-run.ts'
 
@@ -50,7 +50,7 @@ export async function makeExtras(workbench: VideoWorkbench, making: Making): Pro
   if (storyboard)
     await attempt('storyboard', () => makeStoryboard(workbench, storyboard, { folder, moments, duration }))
   if (preview) await attempt('preview', async () => [await makePreview(workbench, preview, folder)])
-  if (audio && sounds.length > 0) await attempt('audio', () => describeSound(first, duration))
+  if (audio && sounds.length > 0) await attempt('audio', () => describeSound(first))
   const subtitles = await makeSubtitles(workbench, { duration })
   extras.outputs.push(...subtitles.tracks.map(({ output }) => output))
   if (subtitles.skipped) extras.warnings.push('subtitles_skipped')
@@ -58,11 +58,14 @@ export async function makeExtras(workbench: VideoWorkbench, making: Making): Pro
   return extras
 }
 
-async function describeSound({ folder }: RunOfVideo, duration: number): Promise<Output[]> {
+/** It may begin later than the film, or end before. */
+async function describeSound({ folder }: RunOfVideo): Promise<Output[]> {
   const path = join(folder, soundFile)
   expectOutput('sound alone, index first', await startsFast(path))
   const none = { width: null, height: null }
-  return [{ name: 'audio', path, extension: '.m4a', content_type: 'audio/mp4', ...none, duration }]
+  return [
+    { name: 'audio', path, extension: '.m4a', content_type: 'audio/mp4', ...none, duration: await secondsOf(path) },
+  ]
 }
 
 /** A source whose key frames lie where no stream can begin is copied as an MP4 and encoded as a stream. */
