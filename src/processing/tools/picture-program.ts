@@ -11,7 +11,9 @@ export function pictureProgram(given: {
   picture: string
   inbox: string
 }): Pick<Command, 'program' | 'args' | 'reads' | 'env' | 'limits'> {
-  const { compiled, picture, inbox } = given
+  const { picture, inbox } = given
+  // Whoever tidies up the machine may have taken it away.
+  const compiled = given.compiled && existsSync(given.compiled) ? given.compiled : null
   return {
     ...program,
     args: [...program.args, picture],

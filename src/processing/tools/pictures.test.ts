@@ -7,6 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import sharp from 'sharp'
 import { systemChance, systemClock } from '../../media/clock.ts'
 import { linkOrCopy } from './naming.ts'
+import { pictureProgram } from './picture-program.ts'
 import { openPictures } from './pictures.ts'
 import { openRunner } from './run.ts'
 import { probeSandbox } from './sandbox.ts'
@@ -88,5 +89,12 @@ describe('pictures', () => {
       await pictures.close()
     }
     assert.deepEqual(await readdir(workRoot), [])
+  })
+
+  test('where what was compiled is gone, it is compiled anew', () => {
+    const given = { picture: join(folder, 'raw'), inbox: folder }
+    const [there, gone] = [folder, join(folder, 'tidied')].map((compiled) => pictureProgram({ ...given, compiled }))
+    assert.deepEqual([Object.values(there?.env ?? {}), there?.reads.at(-1)], [[folder], folder])
+    assert.deepEqual(gone, pictureProgram({ ...given, compiled: null }))
   })
 })
