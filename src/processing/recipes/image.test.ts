@@ -255,6 +255,20 @@ describe('pictures', () => {
     assert.ok(isRed(await colourAt(await bed.pathOf(made, 'jpeg-1600'), 30, 20)))
   })
 
+  test('a compression that nothing here reads is not the fault of the file', async () => {
+    const bytes = await sharp({ create: { width: 60, height: 40, channels: 3, background: '#f00' } })
+      .tiff({ compression: 'none' })
+      .toBuffer()
+    // TIFF 6.0, section 2: entries of 12 bytes after their number; tag 259 is the compression, 50000 Zstandard.
+    const at = bytes.readUInt32LE(4)
+    const entries = Array.from({ length: bytes.readUInt16LE(at) }, (_, entry) => at + 2 + entry * 12)
+    const compression = entries.find((entry) => bytes.readUInt16LE(entry) === 259) ?? assert.fail('no compression')
+    bytes.writeUInt16LE(50_000, compression + 8)
+    const path = file('zstd.tiff')
+    await writeFile(path, bytes)
+    await assert.rejects(make(path, 'image/tiff'), failsWith('unsupported_media'))
+  })
+
   test('a drawing with transparency keeps it', async () => {
     const path = file('circle.svg')
     const shape = '<circle cx="32" cy="32" r="20" fill="#00f"/>'

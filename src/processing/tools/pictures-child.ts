@@ -67,6 +67,8 @@ function replyOf(error: unknown): PictureReply {
     if (code === 'ENOSPC' || /No space left/.test(said)) return 'storage_full'
     if (code === 'EFBIG' || /File too large/.test(said)) return 'output_too_large'
     if (/out of memory|allocation failed/i.test(said)) return 'memory_exceeded'
+    // TIFF holds whatever somebody once thought of.
+    if (/compression support is not configured/.test(said)) return 'unsupported_media'
     return 'undecodable'
   }
   const heavy = error instanceof TooHeavy ? { heavy: error.heavy } : {}

@@ -206,14 +206,17 @@ function readReply(reply: PictureReply | Finished): MadePictures {
   if (!('ok' in reply)) {
     throw new MediaError('tool_crashed', `the picture process ended with ${reply.exitCode}: ${reply.stderr}`)
   }
-  if (!reply.ok) throw new MediaError(codeFrom(reply.code), reply.message)
-  return reply
+  if (reply.ok) return reply
+  const code = codeFrom(reply.code)
+  const detail = 'The picture is compressed in a way that is not supported. Save it as PNG, JPEG or TIFF with LZW.'
+  throw new MediaError(code, reply.message, code === 'unsupported_media' ? { detail } : {})
 }
 
 /** The child has read hostile bytes: what it says is not believed to be one of our codes. */
 function codeFrom(said: string): ErrorCode {
   const known: readonly ErrorCode[] = [
     'undecodable',
+    'unsupported_media',
     'too_many_pixels',
     'memory_exceeded',
     'output_too_large',
