@@ -35,6 +35,7 @@ import { webhookRoutes } from './routes/webhooks.ts'
 import { endSessions } from './sessions.ts'
 import { readTls } from './tls.ts'
 import { traceRequests } from './tracing.ts'
+import { watchUnused } from './unused.ts'
 import { compileValidator } from './validation.ts'
 
 export type { App, AppDeps } from './deps.ts'
@@ -62,6 +63,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   takeJson(app)
   // The projection says what goes out, and a test holds it to the contract.
   app.setSerializerCompiler(() => (data) => JSON.stringify(data))
+  const endUnused = watchUnused(app.server)
   logAccess(app, log)
   const { onAnswer, tracer } = deps
   if (tracer) traceRequests(app, tracer)
@@ -73,6 +75,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   guardEntrance(app, deps)
   continueLate(app)
   closeGently(app, clock)
+  app.addHook('preClose', async () => endUnused())
   if (deps.console) tellWhoIsLost(app, deps.console)
   refuseWithProblems(app, log)
   if (settings.tlsCertFile) endSessions(app, clock)

@@ -5,6 +5,7 @@ import { type AddressInfo, isIP } from 'node:net'
 import { explainListening } from './listening.ts'
 import type { HttpSettings } from './settings.ts'
 import { readTls } from './tls.ts'
+import { watchUnused } from './unused.ts'
 
 export interface Standalone {
   /** `http://127.0.0.1:8080` */
@@ -21,6 +22,7 @@ export async function listenStandalone(
   const { host, port } = settings
   const tls = await readTls(settings)
   const server = tls ? createSecureServer({ ...tls, allowHTTP1: true }) : createServer()
+  const endUnused = watchUnused(server)
   // The compatible API of HTTP/2 is the same to the handler.
   server.on('request', handle as () => void)
   server.listen(port, host)
@@ -33,6 +35,7 @@ export async function listenStandalone(
     close: async () => {
       const closed = once(server, 'close')
       server.close()
+      endUnused()
       if ('closeIdleConnections' in server) server.closeIdleConnections()
       await closed
     },

@@ -1,0 +1,18 @@
+import type { EventEmitter } from 'node:events'
+import type { Socket } from 'node:net'
+
+/**
+ * Browsers connect in advance, and may never ask for anything. Node counts such a connection as a request under way, so
+ * that closing would wait for it until its headers are overdue.
+ * @returns ends those that have sent nothing
+ */
+export function watchUnused(server: EventEmitter): () => void {
+  const open = new Set<Socket>()
+  server.on('connection', (socket: Socket) => {
+    open.add(socket)
+    socket.once('close', () => open.delete(socket))
+  })
+  return () => {
+    for (const socket of open) if (socket.bytesRead === 0) socket.destroy()
+  }
+}
