@@ -75,7 +75,7 @@ export async function buildApp(deps: AppDeps): Promise<App> {
   guardEntrance(app, deps)
   continueLate(app)
   closeGently(app, clock)
-  app.addHook('preClose', async () => endUnused())
+  app.addHook('preClose', endUnused)
   if (deps.console) tellWhoIsLost(app, deps.console)
   refuseWithProblems(app, log)
   if (settings.tlsCertFile) endSessions(app, clock)

@@ -35,7 +35,7 @@ export async function listenStandalone(
     close: async () => {
       const closed = once(server, 'close')
       server.close()
-      endUnused()
+      await endUnused()
       if ('closeIdleConnections' in server) server.closeIdleConnections()
       await closed
     },

@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
 import { readdir } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
@@ -8,7 +9,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { crc32 } from 'node:zlib'
 import { Upload } from 'tus-js-client'
 import { silentLog } from '../../media/log.ts'
-import { type Kit, openKit } from '../kit.test.ts'
+import { type Kit, openKit, until } from '../kit.test.ts'
 import { open, picture, type Reply, send } from './sender.test.ts'
 
 const base = '/api/media/upload/tus'
@@ -458,6 +459,8 @@ describe('tus', { timeout: 60_000 }, () => {
     const errors: object[] = []
     const own = await openKit({ log: { ...silentLog, error: (fields) => void errors.push(fields) } })
     const address = await own.listen()
+    const sockets: Socket[] = []
+    own.app.server.on('connection', (socket: Socket) => sockets.push(socket))
     const headers = { ...tus, ...named, 'upload-length': '100000' }
     const { headers: told } = await send(address, { method: 'POST', path: base, headers })
     const path = told.location ?? ''
@@ -467,6 +470,7 @@ describe('tus', { timeout: 60_000 }, () => {
       headers: { ...tus, ...chunkType, 'upload-offset': '0', 'content-length': '100000' },
     })
     await sending.write(picture(50_000))
+    await until(() => sockets.some(({ bytesRead }) => bytesRead > 50_000))
     await sleep(50)
     const closed = own.app.close()
     await own.resumable.close()
