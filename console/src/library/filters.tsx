@@ -13,11 +13,19 @@ const typing = 250
 export function FilterBar({ filters, onChange }: { filters: Filters; onChange: (change: Partial<Filters>) => void }) {
   const [text, setText] = useState(filters.q)
   const search = useRef<HTMLInputElement>(null)
+  const asked = useRef(filters.q)
   // What is typed is searched for when the typing rests; the address may also change by itself.
-  useEffect(() => setText(filters.q), [filters.q])
   useEffect(() => {
-    if (text === filters.q) return
-    const timer = setTimeout(() => onChange({ q: text }), typing)
+    if (filters.q === asked.current) return
+    asked.current = filters.q
+    setText(filters.q)
+  }, [filters.q])
+  useEffect(() => {
+    if (text === asked.current) return
+    const timer = setTimeout(() => {
+      asked.current = text
+      onChange({ q: text })
+    }, typing)
     return () => clearTimeout(timer)
   }, [text])
   useEffect(() => {

@@ -32,7 +32,8 @@ export function LibraryPage() {
       {!empty && (
         <FilterBar
           filters={filters}
-          onChange={(change) => navigate(addressOf({ ...filters, ...change }), { replace: true })}
+          // What is typed arrives later than what is clicked meanwhile.
+          onChange={(change) => navigate(addressOf({ ...filtersOf(location.search), ...change }), { replace: true })}
         />
       )}
       {begun && !live && state !== 'failed' && <Disconnected />}
